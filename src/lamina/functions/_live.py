@@ -1,0 +1,88 @@
+"""What is live: the part of a function that execution needs, and how the control plane changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Set
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class FunctionKey(NamedTuple):
+    """One function of one account in one Region."""
+
+    account_id: str
+    region: str
+    name: str
+
+    @property
+    def arn(self) -> str:
+        """The unqualified ARN."""
+        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """Who calls, and from where: the facts of one authenticated request."""
+
+    account_id: str
+    region: str
+    request_id: str
+    access_key_id: str
+    base_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveVersion:
+    """All that an execution environment is made of. Immutable; a change of any member has another ``deployment``.
+
+    ``deployment`` is unique over all functions and time. ``package`` is the hex SHA-256 of the zip. ``memory_size``
+    and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, as in the API.
+    """
+
+    key: FunctionKey
+    version: str
+    deployment: str
+    runtime: str
+    handler: str
+    package: str
+    architecture: str
+    role: str
+    memory_size: int
+    timeout: int
+    ephemeral_storage: int
+    variables: Mapping[str, str]
+    log_group: str
+    log_format: str = "Text"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Where invocations of one name and qualifier go.
+
+    ``targets`` are (cumulative weight in 0..1, version) pairs, ascending, the last weight 1.0. ``invoked_arn`` is
+    what the function's context shows: the ARN as invoked. ``reserved_concurrency`` is None when none is set.
+    """
+
+    key: FunctionKey
+    invoked_arn: str
+    targets: tuple[tuple[float, LiveVersion], ...]
+    reserved_concurrency: int | None
+
+
+class Cutover(Protocol):
+    """What the control plane asks of execution when it changes what is live."""
+
+    async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
+        """Start as many environments for ``new`` as ``old`` has, before the swap.
+
+        A function that fails to initialise raises nothing: its failure is in its log and the pool stays cold.
+        """
+
+    def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AbstractAsyncContextManager[None]:
+        """Hold new invocations of the function while the block commits, then route them anew.
+
+        Every commit that changes where an invocation goes stands in this block: so whoever has seen the commit
+        invokes the new version. The environments of the deployments in ``retire`` end when they are idle, unless
+        the block raised.
+        """

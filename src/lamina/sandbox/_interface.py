@@ -1,0 +1,106 @@
+"""What the rest of Lamina sees of isolation: a launcher starts sandboxes, a sandbox runs one program."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """A directory or file of the host that appears in the sandbox, read-only unless ``writable``."""
+
+    source: Path
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Resource limits of one sandbox; AWS's own numbers are the defaults."""
+
+    memory_mb: int = 128
+    tmp_mb: int = 512
+    processes: int = 1024
+    open_files: int = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SandboxSpec:
+    """A program and the little world in which it runs.
+
+    ``argv`` and ``environment`` are as the program sees them (paths inside). ``binds`` is the program's whole file
+    system beside the host's ``/usr`` and a private ``/tmp``, ``/proc``, ``/dev`` and ``/etc``. ``forkable`` names a
+    template: sandboxes with the same name may be forked from one prepared process instead of a fresh ``exec``.
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    binds: tuple[Bind, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    working_directory: str = "/var/task"
+    forkable: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """How the program of a sandbox ended: exactly one of ``status`` and ``signal`` is set."""
+
+    status: int | None = None
+    signal: int | None = None
+    out_of_memory: bool = False
+
+
+class Sandbox(Protocol):
+    """One running sandbox.
+
+    The program inside reaches ``listener`` at ``runtime_api`` and nothing else. Its standard output and error are one
+    pipe, whose non-blocking read end is ``output``. Its file descriptor 3 is the read end of a control pipe.
+    """
+
+    id: str
+    runtime_api: str
+    listener: socket.socket
+    output: int
+    exited: asyncio.Future[Exit]
+
+    def send_control(self, message: bytes) -> None:
+        """Write ``message`` (under 64 KiB) to the program's file descriptor 3 and close it: the program reads to EOF."""
+
+    async def specialise(self, binds: tuple[Bind, ...], limits: Limits) -> None:
+        """Mount further directories into the running sandbox and set its limits anew."""
+
+    def freeze(self) -> None:
+        """Stop every process of the sandbox where it stands."""
+
+    def thaw(self) -> None:
+        """Let a frozen sandbox go on; nothing happens to one that is not frozen."""
+
+    def max_memory_bytes(self) -> int:
+        """The most memory that the sandbox has used so far, in bytes."""
+
+    def kill(self) -> None:
+        """End every process of the sandbox, frozen or not; ``exited`` tells when that is done."""
+
+    def close(self) -> None:
+        """Give back the file descriptors of a sandbox that has exited."""
+
+
+class SandboxLauncher(Protocol):
+    """Starts sandboxes; the only part of Lamina that makes processes, namespaces, mounts and cgroups."""
+
+    level: str
+
+    async def start(self, spec: SandboxSpec) -> Sandbox:
+        """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step."""
+
+    async def close(self) -> None:
+        """End all sandboxes and the launcher's own process."""
+
+
+class SandboxUnavailable(Exception):
+    """A sandbox could not be started; the message names the step and the kernel's answer."""
