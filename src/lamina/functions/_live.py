@@ -54,6 +54,7 @@ class LiveVersion:
     variables: Mapping[str, str]
     log_group: str
     log_format: str = "Text"
+    log_level: str = "INFO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,13 +62,15 @@ class Route:
     """Where invocations of one name and qualifier go.
 
     ``targets`` are (cumulative weight in 0..1, version) pairs, ascending, the last weight 1.0. ``invoked_arn`` is
-    what the function's context shows: the ARN as invoked. ``reserved_concurrency`` is None when none is set.
+    what the function's context shows: the ARN as invoked. ``reserved_concurrency`` is None when none is set;
+    ``reserved_by_others`` is what all functions of the account and Region have reserved together.
     """
 
     key: FunctionKey
     invoked_arn: str
     targets: tuple[tuple[float, LiveVersion], ...]
     reserved_concurrency: int | None
+    reserved_by_others: int = 0
 
 
 class Cutover(Protocol):

@@ -1,0 +1,277 @@
+"""One execution environment: a sandbox with one runtime in it that runs one invocation at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from lamina.execution import _payloads
+from lamina.execution._invocation import Invocation, Outcome
+from lamina.execution._output import Output
+from lamina.execution._runtime_api import Rejected, RuntimeConnection
+from lamina.functions import LiveVersion
+from lamina.sandbox import Exit, Sandbox
+
+INIT_SECONDS = 10.0
+_UNHANDLED = "Unhandled"
+
+_State = Literal["initialising", "idle", "busy", "dead"]
+
+
+class InitFailed(Exception):
+    """The environment did not become ready; ``payload`` makes the error payload for a request id."""
+
+    def __init__(self, payload: Callable[[str], bytes]) -> None:
+        super().__init__("the environment did not initialise")
+        self.payload = payload
+
+
+class Environment:
+    """An execution environment from its start to its end.
+
+    ``on_idle`` is called each time it can take an invocation again, ``on_dead`` once. Nothing here waits: the pool
+    decides when an environment is used, frozen and ended.
+    """
+
+    def __init__(
+        self,
+        live: LiveVersion,
+        sandbox: Sandbox,
+        output: Output,
+        on_idle: Callable[[Environment], None],
+        on_dead: Callable[[Environment], None],
+    ) -> None:
+        self.live = live
+        self.idle_since = 0.0
+        self.frozen = False
+        self._state: _State = "initialising"
+        self._sandbox = sandbox
+        self._output = output
+        self._on_idle = on_idle
+        self._on_dead = on_dead
+        self._loop = asyncio.get_running_loop()
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._server: asyncio.Server | None = None
+        self._connections: set[RuntimeConnection] = set()
+        self._waiting: RuntimeConnection | None = None
+        self._invocation: Invocation | None = None
+        self._outcome: asyncio.Future[Outcome] | None = None
+        self._answered = True
+        self._began = 0.0
+        self._init_began = time.perf_counter()
+        self._init_ms: float | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        sandbox.exited.add_done_callback(self._exited)
+
+    async def listen(self) -> None:
+        """Serve the Runtime API to the sandbox."""
+        self._server = await self._loop.create_server(self._connect, sock=self._sandbox.listener)
+
+    async def initialise(self) -> None:
+        """Wait until the runtime asks for its first invocation. Raises ``InitFailed``; then the sandbox has ended."""
+        timer = self._loop.call_later(INIT_SECONDS, self._init_timed_out)
+        try:
+            await self._ready
+        finally:
+            timer.cancel()
+
+    def invoke(self, invocation: Invocation) -> asyncio.Future[Outcome]:
+        """Send an invocation to the idle runtime; the future has its outcome and is never an error."""
+        assert self._state == "idle"
+        assert self._waiting is not None
+        if self.frozen:
+            self._sandbox.thaw()
+            self.frozen = False
+        self._state = "busy"
+        self._invocation = invocation
+        self._answered = False
+        self._outcome = outcome = self._loop.create_future()
+        now = time.time()
+        if invocation.tail:
+            self._output.begin_tail()
+        self._output.write(
+            int(now * 1000),
+            b"START RequestId: %b Version: %b\n" % (invocation.request_id.encode(), self._version),
+        )
+        self._timer = self._loop.call_later(self.live.timeout, self._timed_out)
+        self._began = time.perf_counter()
+        connection, self._waiting = self._waiting, None
+        connection.send_next(_next_head(invocation, int(now * 1000) + self.live.timeout * 1000), invocation.payload)
+        return outcome
+
+    def freeze(self) -> None:
+        """Stop the idle environment where it stands."""
+        if self._state == "idle" and not self.frozen:
+            self._sandbox.freeze()
+            self.frozen = True
+
+    def end(self) -> None:
+        """End the environment now, whatever it does."""
+        self._sandbox.kill()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the sandbox is still there."""
+        return self._state != "dead"
+
+    @property
+    def _version(self) -> bytes:
+        return self.live.version.encode()
+
+    # The Runtime API.
+
+    def _connect(self) -> RuntimeConnection:
+        connection = RuntimeConnection(self)
+        self._connections.add(connection)
+        return connection
+
+    def on_next(self, connection: RuntimeConnection) -> None:
+        """The runtime is ready for an invocation."""
+        self._waiting = connection
+        if self._state == "initialising":
+            self._init_ms = (time.perf_counter() - self._init_began) * 1000
+            self._become_idle()
+            if not self._ready.done():
+                self._ready.set_result(None)
+        elif self._state == "busy" and self._answered:
+            self._become_idle()
+
+    def on_response(self, request_id: str, body: bytes | None) -> None:
+        """The function has returned."""
+        self._check(request_id)
+        if body is None:
+            self._finish(_payloads.response_too_large(), _UNHANDLED)
+        else:
+            self._finish(body, None)
+
+    def on_error(self, request_id: str, body: bytes) -> None:
+        """The function has failed, and the runtime goes on."""
+        self._check(request_id)
+        self._finish(body, _UNHANDLED)
+
+    def on_init_error(self, body: bytes) -> None:
+        """The runtime cannot go on; it ends by itself or is ended."""
+        if self._state != "initialising":
+            raise Rejected(403, "InvalidStateTransition", "Transition from Ready to InitError is not allowed")
+        self._fail_init(lambda _request_id: body)
+        self._sandbox.kill()
+
+    def on_disconnect(self, connection: RuntimeConnection) -> None:
+        """A runtime that closes the connection on which it waited cannot be reached any more."""
+        self._connections.discard(connection)
+        if connection is self._waiting:
+            self._waiting = None
+            self._state = "dead"
+            self._on_dead(self)
+            self._sandbox.kill()
+
+    # What ends an invocation or the environment.
+
+    def _check(self, request_id: str) -> None:
+        if self._state != "busy" or self._answered or self._invocation is None:
+            raise Rejected(400, "InvalidStateTransition", "There is no invocation to answer")
+        if request_id != self._invocation.request_id:
+            raise Rejected(400, "InvalidRequestID", "Invalid request ID")
+
+    def _finish(self, payload: bytes, function_error: str | None, status: bytes = b"") -> None:
+        assert self._invocation is not None
+        assert self._outcome is not None
+        elapsed_ms = (time.perf_counter() - self._began) * 1000
+        self._answered = True
+        self._output.drain()
+        self._report(elapsed_ms, status)
+        if not self._outcome.done():
+            self._outcome.set_result(
+                Outcome(
+                    payload=payload,
+                    executed_version=self.live.version,
+                    function_error=function_error,
+                    log_tail=self._output.take_tail(),
+                )
+            )
+
+    def _report(self, elapsed_ms: float, status: bytes) -> None:
+        assert self._invocation is not None
+        now = int(time.time() * 1000)
+        request_id = self._invocation.request_id.encode()
+        init_ms, self._init_ms = self._init_ms, None
+        init = b"" if init_ms is None else b"Init Duration: %.2f ms\t" % init_ms
+        peak = math.ceil(self._sandbox.max_memory_bytes() / 1_048_576)
+        self._output.write(now, b"END RequestId: %b\n" % request_id)
+        self._output.write(
+            now,
+            b"REPORT RequestId: %b\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\t"
+            b"Max Memory Used: %d MB\t%b%b\n"
+            % (
+                request_id,
+                elapsed_ms,
+                math.ceil(elapsed_ms + (init_ms or 0.0)),
+                self.live.memory_size,
+                min(peak, self.live.memory_size),
+                init,
+                status,
+            ),
+        )
+
+    def _become_idle(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._state = "idle"
+        self._invocation = None
+        self._outcome = None
+        self.idle_since = self._loop.time()
+        self._on_idle(self)
+
+    def _timed_out(self) -> None:
+        self._timer = None
+        if not self._answered and self._invocation is not None:
+            request_id = self._invocation.request_id
+            payload = _payloads.timed_out(request_id, self.live.timeout)
+            self._finish(payload, _UNHANDLED, b"Status: timeout")
+        self._sandbox.kill()
+
+    def _init_timed_out(self) -> None:
+        timeout = self.live.timeout
+        self._fail_init(lambda request_id: _payloads.timed_out(request_id, timeout))
+        self._sandbox.kill()
+
+    def _fail_init(self, payload: Callable[[str], bytes]) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(InitFailed(payload))
+
+    def _exited(self, exited: asyncio.Future[Exit]) -> None:
+        exit_ = Exit(signal=9) if exited.cancelled() else exited.result()
+        state, self._state = self._state, "dead"
+        if state == "busy" and not self._answered and self._invocation is not None:
+            payload = _payloads.exited(self._invocation.request_id, exit_)
+            self._finish(payload, _UNHANDLED, b"Status: error\tError Type: Runtime.ExitError")
+        self._fail_init(lambda request_id: _payloads.exited(request_id, exit_))
+        self._release()
+        self._on_dead(self)
+
+    def _release(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._output.close()
+        for connection in tuple(self._connections):
+            connection.close()
+        if self._server is not None:
+            self._server.close()
+        self._sandbox.close()
+
+
+def _next_head(invocation: Invocation, deadline_ms: int) -> bytes:
+    context = f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n" if invocation.client_context else ""
+    return (
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+        f"Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+        f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+        f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+        f"{context}Content-Length: {len(invocation.payload)}\r\n\r\n"
+    ).encode()

@@ -1,0 +1,152 @@
+"""Execution as the rest of Lamina sees it: invoke, and the two halves of a cut-over."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from contextlib import asynccontextmanager
+
+from lamina.errors import ServiceException
+from lamina.execution import _payloads
+from lamina.execution._concurrency import Concurrency
+from lamina.execution._environment import Environment, InitFailed
+from lamina.execution._invocation import Invocation, Outcome
+from lamina.execution._pool import Pool
+from lamina.execution._router import Address, Router
+from lamina.execution._starter import Starter
+from lamina.functions import FunctionKey, LiveVersion, Route
+from lamina.runtimes import RuntimeUnavailable
+from lamina.sandbox import SandboxUnavailable
+
+_LOG = logging.getLogger(__name__)
+_FREEZE_AFTER_SECONDS = 0.1
+_RECLAIM_EVERY_SECONDS = 5.0
+
+
+class Execution:
+    """All environments of this node, and the way to them."""
+
+    def __init__(
+        self,
+        starter: Starter,
+        read_route: Callable[[Address], Awaitable[Route]],
+        account_concurrency: int,
+        idle_seconds: float,
+    ) -> None:
+        self._starter = starter
+        self._router = Router(read_route)
+        self._concurrency = Concurrency(account_concurrency)
+        self._idle_seconds = idle_seconds
+        self._pools: dict[str, Pool] = {}
+        self._awake: set[Environment] = set()
+        self._freezer: asyncio.TimerHandle | None = None
+        self._reclaimer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    async def route(self, address: Address) -> Route:
+        """What serves an address now; waits while that is being changed."""
+        return self._router.cached(address) or await self._router.route(address)
+
+    async def invoke(self, address: Address, make: Callable[[Route], Invocation]) -> Outcome:
+        """Run one invocation to its end.
+
+        ``make`` is given the route. Raises the service's errors: not found, not active, throttled.
+        """
+        route = self._router.cached(address) or await self._router.route(address)
+        live = _choose(route)
+        self._concurrency.enter(route)
+        try:
+            pool = self._pools.get(live.deployment)
+            if pool is None:
+                pool = self._pool(live)
+            invocation = make(route)
+            environment = pool.take_idle() or await self._take(pool, invocation)
+            if isinstance(environment, Outcome):
+                return environment
+            return await environment.invoke(invocation)
+        finally:
+            self._concurrency.leave(route)
+
+    async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
+        """Start as many environments for ``new`` as ``old`` has."""
+        pool = self._pools.get(old.deployment)
+        if pool is not None and pool.size:
+            await self._pool(new).warm(pool.size)
+
+    @asynccontextmanager
+    async def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AsyncIterator[None]:
+        """Hold the function's new invocations while the block commits; then route them anew."""
+        async with self._router.switch(key):
+            yield
+        for deployment in retire:
+            pool = self._pools.pop(deployment, None)
+            if pool is not None:
+                pool.retire()
+
+    def expect(self, runtime_name: str) -> None:
+        """Functions of this runtime are about to be used."""
+        self._starter.expect(runtime_name)
+
+    async def close(self) -> None:
+        """End every environment."""
+        for timer in (self._freezer, self._reclaimer):
+            if timer is not None:
+                timer.cancel()
+        await self._starter.close()
+        for pool in self._pools.values():
+            await pool.close()
+
+    def _pool(self, live: LiveVersion) -> Pool:
+        pool = self._pools.get(live.deployment)
+        if pool is None:
+            pool = self._pools[live.deployment] = Pool(live, self._starter.start, self._fell_idle)
+            if self._reclaimer is None:
+                self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim)
+        return pool
+
+    async def _take(self, pool: Pool, invocation: Invocation) -> Environment | Outcome:
+        try:
+            return await pool.take()
+        except InitFailed as failed:
+            payload = failed.payload(invocation.request_id)
+        except RuntimeUnavailable as error:
+            payload = _payloads.invalid_entrypoint(invocation.request_id, str(error))
+        except SandboxUnavailable as error:
+            _LOG.error("%s: no sandbox: %s", pool.live.key.arn, error)
+            raise ServiceException("The service encountered an internal error.") from error
+        return Outcome(payload=payload, executed_version=pool.live.version, function_error="Unhandled")
+
+    def _fell_idle(self, environment: Environment) -> None:
+        self._awake.add(environment)
+        if self._freezer is None:
+            self._freezer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze)
+
+    def _freeze(self) -> None:
+        still_in_use = self._loop.time() - _FREEZE_AFTER_SECONDS
+        for environment in [each for each in self._awake if each.idle_since <= still_in_use]:
+            self._awake.discard(environment)
+            environment.freeze()
+        again = bool(self._awake)
+        self._freezer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze) if again else None
+
+    def _reclaim(self) -> None:
+        oldest = self._loop.time() - self._idle_seconds
+        for deployment, pool in tuple(self._pools.items()):
+            while pool.idle and pool.idle[0].idle_since < oldest:
+                pool.idle.pop(0).end()
+            if pool.empty:
+                del self._pools[deployment]
+        again = bool(self._pools)
+        self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim) if again else None
+
+
+def _choose(route: Route) -> LiveVersion:
+    if len(route.targets) == 1:
+        return route.targets[0][1]
+    ticket = random.random()  # noqa: S311  # alias weights need no secrecy
+    for weight, live in route.targets:
+        if ticket < weight:
+            return live
+    return route.targets[-1][1]

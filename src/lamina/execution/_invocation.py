@@ -1,0 +1,30 @@
+"""One invocation: what goes to an environment and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """A request for a function, ready to be sent to an environment.
+
+    ``client_context`` is the decoded JSON text of the header, or empty. ``tail`` asks for the last 4 KB of the log.
+    """
+
+    request_id: str
+    payload: bytes
+    invoked_arn: str
+    trace_id: str
+    client_context: str = ""
+    tail: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The end of an invocation: the function's payload, or the error payload with ``function_error`` set."""
+
+    payload: bytes
+    executed_version: str
+    function_error: str | None = None
+    log_tail: bytes | None = None

@@ -1,0 +1,46 @@
+"""The error payloads that the service itself makes, in the recorded words and key order (API notes, 20.6)."""
+
+from __future__ import annotations
+
+import orjson
+
+from lamina.sandbox import Exit
+
+MAX_RESPONSE_BYTES = 6_291_556
+_SIGNAL_NAMES = {4: "illegal instruction", 6: "aborted", 7: "bus error", 8: "floating point exception"}
+_SIGNAL_NAMES |= {9: "killed", 11: "segmentation fault", 15: "terminated"}
+
+
+def _payload(error_type: str, message: str) -> bytes:
+    return orjson.dumps({"errorType": error_type, "errorMessage": message})
+
+
+def timed_out(request_id: str, timeout: float) -> bytes:
+    """The function ran longer than its Timeout."""
+    message = f"RequestId: {request_id} Error: Task timed out after {timeout:.2f} seconds"
+    return _payload("Sandbox.Timedout", message)
+
+
+def exited(request_id: str, exit_: Exit) -> bytes:
+    """The runtime's process ended in the middle of an invocation or of its initialisation."""
+    return _payload("Runtime.ExitError", f"RequestId: {request_id} Error: Runtime exited {exit_reason(exit_)}")
+
+
+def exit_reason(exit_: Exit) -> str:
+    """How a process ended, as the service puts it: an exit status of 0 gives no reason."""
+    if exit_.signal is not None:
+        return f"with error: signal: {_SIGNAL_NAMES.get(exit_.signal, exit_.signal)}"
+    if exit_.status:
+        return f"with error: exit status {exit_.status}"
+    return "without providing a reason"
+
+
+def response_too_large() -> bytes:
+    """The function's answer is above the limit of a synchronous response."""
+    text = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+    return orjson.dumps({"errorMessage": text, "errorType": "Function.ResponseSizeTooLarge"})
+
+
+def invalid_entrypoint(request_id: str, reason: str) -> bytes:
+    """The environment could not be started at all."""
+    return _payload("Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {reason}")

@@ -1,0 +1,121 @@
+"""The environments of one deployment: the idle ones, those that start, and who waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from lamina.execution._environment import Environment
+from lamina.functions import LiveVersion
+
+Start = Callable[[LiveVersion, Callable[[Environment], None], Callable[[Environment], None]], Awaitable[Environment]]
+
+
+class Pool:
+    """All environments of one deployment.
+
+    The environment used last is used first, so that those of a past burst grow old and are reclaimed. Who finds none
+    idle waits for the first that becomes free, be it a new one or one that has finished; one is started for each
+    that waits. A retired pool serves those who wait already and ends its environments as they fall idle.
+    """
+
+    def __init__(self, live: LiveVersion, start: Start, on_idle: Callable[[Environment], None]) -> None:
+        self.live = live
+        self.idle: list[Environment] = []
+        self.size = 0
+        self.retired = False
+        self._start = start
+        self._on_idle = on_idle
+        self._starting = 0
+        self._waiters: deque[asyncio.Future[Environment]] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._environments: set[Environment] = set()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is left of the pool."""
+        return not (self.size or self._starting or self._waiters)
+
+    def take_idle(self) -> Environment | None:
+        """An idle environment, or None."""
+        return self.idle.pop() if self.idle else None
+
+    async def take(self) -> Environment:
+        """An environment, started if need be. Raises ``InitFailed`` or ``SandboxUnavailable``."""
+        environment = self.take_idle()
+        if environment is not None:
+            return environment
+        waiter: asyncio.Future[Environment] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        if self._starting < len(self._waiters):
+            self._begin_start()
+        return await waiter
+
+    async def warm(self, count: int) -> None:
+        """Start ``count`` environments at the same time and wait for them; those that fail are not replaced."""
+        tasks = [self._begin_start() for _ in range(count)]
+        if tasks:
+            await asyncio.wait(tasks)
+
+    def retire(self) -> None:
+        """Give no new work to this pool."""
+        self.retired = True
+        if not self._waiters:
+            self._end_idle()
+
+    async def close(self) -> None:
+        """End everything."""
+        self.retired = True
+        for task in tuple(self._tasks):
+            task.cancel()
+        for environment in tuple(self._environments):
+            environment.end()
+
+    def _begin_start(self) -> asyncio.Task[None]:
+        self._starting += 1
+        task = asyncio.create_task(self._start_one())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _start_one(self) -> None:
+        try:
+            await self._start(self.live, self._freed, self._ended)
+        except Exception as error:  # every reason why there is no environment is the waiting caller's answer
+            self._refuse_one(error)
+        finally:
+            self._starting -= 1
+
+    def _refuse_one(self, error: Exception) -> None:
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_exception(error)
+                return
+
+    def _freed(self, environment: Environment) -> None:
+        if environment not in self._environments:
+            self._environments.add(environment)
+            self.size += 1
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(environment)
+                return
+        self.idle.append(environment)
+        if self.retired:
+            self._end_idle()
+        else:
+            self._on_idle(environment)
+
+    def _ended(self, environment: Environment) -> None:
+        if environment in self._environments:
+            self._environments.remove(environment)
+            self.size -= 1
+        if environment in self.idle:
+            self.idle.remove(environment)
+
+    def _end_idle(self) -> None:
+        while self.idle:
+            self.idle.pop().end()

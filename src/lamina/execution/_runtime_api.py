@@ -1,0 +1,173 @@
+"""The Runtime API (2018-06-01): HTTP/1.1 between the server and the runtime inside one sandbox.
+
+One ``RuntimeConnection`` serves one TCP connection. Answers keep the order of the requests. The 202 to a response is
+held back while the same write may still bring the ``next`` request, and then leaves together with the next event:
+so the runtime is woken once for each warm invocation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import httptools
+import orjson
+
+from lamina.execution._payloads import MAX_RESPONSE_BYTES
+
+_PREFIX = b"/2018-06-01/runtime/"
+_INVOCATION = _PREFIX + b"invocation/"
+_ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
+
+
+class Rejected(Exception):
+    """The runtime asked for what may not be: becomes the Runtime API's own error answer."""
+
+    def __init__(self, status: int, error_type: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_type = error_type
+
+
+class RuntimeEvents(Protocol):
+    """What an environment does with the requests of its runtime."""
+
+    def on_next(self, connection: RuntimeConnection) -> None:
+        """The runtime waits for an invocation on this connection."""
+
+    def on_response(self, request_id: str, body: bytes | None) -> None:
+        """The runtime has an answer; None stands for one that is too large. Raises ``Rejected``."""
+
+    def on_error(self, request_id: str, body: bytes) -> None:
+        """The invocation failed. Raises ``Rejected``."""
+
+    def on_init_error(self, body: bytes) -> None:
+        """The runtime could not initialise. Raises ``Rejected``."""
+
+    def on_disconnect(self, connection: RuntimeConnection) -> None:
+        """The connection is gone."""
+
+
+class RuntimeConnection(asyncio.Protocol):
+    """One connection from inside a sandbox."""
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_environment",
+        "_held",
+        "_parser",
+        "_transport",
+        "_url",
+        "_waits",
+    )
+
+    def __init__(self, environment: RuntimeEvents) -> None:
+        self._environment = environment
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._held: list[bytes] = []
+        self._waits = False
+        self._url = b""
+        self._body: list[bytes] = []
+        self._body_size = 0
+
+    def send_next(self, head: bytes, payload: bytes) -> None:
+        """Answer the pending ``next`` with an invocation; ``head`` is the complete header block."""
+        self._waits = False
+        self._held.append(head)
+        self._held.append(payload)
+        self._flush()
+
+    def close(self) -> None:
+        """Drop the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        self._transport = None
+        self._environment.on_disconnect(self)
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError:
+            self._refuse(Rejected(400, "InvalidRequest", "malformed HTTP request"))
+            self._flush()
+            self.close()
+            return
+        if self._held and not self._waits:
+            self._flush()
+
+    def on_message_begin(self) -> None:
+        """httptools: a request starts."""
+        self._url = b""
+        self._body = []
+        self._body_size = 0
+
+    def on_url(self, url: bytes) -> None:
+        """httptools: a piece of the request's target."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """httptools: one header."""
+        if name.lower() == b"expect" and value.lower() == b"100-continue" and self._transport is not None:
+            self._transport.write(_CONTINUE)
+
+    def on_body(self, body: bytes) -> None:
+        """httptools: a piece of the body; what is above the limit is counted and dropped."""
+        self._body_size += len(body)
+        if self._body_size <= MAX_RESPONSE_BYTES:
+            self._body.append(body)
+
+    def on_message_complete(self) -> None:
+        """httptools: the request is whole."""
+        try:
+            self._dispatch(self._parser.get_method(), self._url)
+        except Rejected as rejected:
+            self._refuse(rejected)
+
+    def _dispatch(self, method: bytes, url: bytes) -> None:
+        if method == b"GET" and url == b"/2018-06-01/runtime/invocation/next":
+            self._waits = True
+            self._environment.on_next(self)
+        elif method == b"POST" and url.startswith(_INVOCATION):
+            request_id, _, what = url[len(_INVOCATION) :].partition(b"/")
+            self._answered(request_id.decode("latin-1"), what)
+        elif method == b"POST" and url == b"/2018-06-01/runtime/init/error":
+            self._held.append(_ACCEPTED)
+            self._environment.on_init_error(b"".join(self._body))
+        else:
+            raise Rejected(404, "NotFound", "404 page not found")
+
+    def _answered(self, request_id: str, what: bytes) -> None:
+        if what == b"response":
+            if self._body_size > MAX_RESPONSE_BYTES:
+                self._environment.on_response(request_id, None)
+                raise Rejected(
+                    413,
+                    "RequestEntityTooLarge",
+                    f"Exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes).",
+                )
+            self._environment.on_response(request_id, b"".join(self._body))
+        elif what == b"error":
+            self._environment.on_error(request_id, b"".join(self._body))
+        else:
+            raise Rejected(404, "NotFound", "404 page not found")
+        self._held.append(_ACCEPTED)
+
+    def _refuse(self, rejected: Rejected) -> None:
+        body = orjson.dumps({"errorMessage": str(rejected), "errorType": rejected.error_type})
+        head = b"HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
+        self._held.append(head % (rejected.status, _REASONS[rejected.status], len(body)) + body)
+
+    def _flush(self) -> None:
+        if self._transport is not None and self._held:
+            self._transport.write(b"".join(self._held))
+        self._held.clear()

@@ -1,0 +1,68 @@
+"""Generic sandboxes that wait ready: the interpreter runs, its bootstrap is imported, only the function is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import defaultdict, deque
+
+from lamina.runtimes import Runtime
+from lamina.sandbox import Limits, Sandbox, SandboxLauncher, SandboxSpec, SandboxUnavailable
+
+_LOG = logging.getLogger(__name__)
+
+
+class Spares:
+    """Keeps ``count`` generic sandboxes of each runtime that is in use."""
+
+    def __init__(self, launcher: SandboxLauncher, count: int) -> None:
+        self._launcher = launcher
+        self._count = count
+        self._ready: defaultdict[str, deque[Sandbox]] = defaultdict(deque)
+        self._starting: dict[str, int] = defaultdict(int)
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def take(self, runtime: Runtime) -> Sandbox:
+        """A generic sandbox of the runtime: one that waits, or a new one."""
+        ready = self._ready[runtime.name]
+        while ready:
+            sandbox = ready.popleft()
+            if not sandbox.exited.done():
+                return sandbox
+            sandbox.close()
+        return await self._launcher.start(_generic(runtime))
+
+    def refill(self, runtime: Runtime) -> None:
+        """Start what is missing, in the background."""
+        missing = self._count - len(self._ready[runtime.name]) - self._starting[runtime.name]
+        for _ in range(missing):
+            self._starting[runtime.name] += 1
+            task = asyncio.create_task(self._start(runtime))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Stop starting; the launcher ends those that wait."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _start(self, runtime: Runtime) -> None:
+        try:
+            self._ready[runtime.name].append(await self._launcher.start(_generic(runtime)))
+        except SandboxUnavailable as error:
+            _LOG.warning("no spare environment for %s: %s", runtime.name, error)
+        finally:
+            self._starting[runtime.name] -= 1
+
+
+def _generic(runtime: Runtime) -> SandboxSpec:
+    environment = {"LAMINA_GENERIC": "1", **runtime.environment}
+    return SandboxSpec(
+        argv=runtime.argv,
+        environment=environment,
+        binds=runtime.binds,
+        limits=Limits(),
+        working_directory="/",
+        forkable=runtime.name,
+    )

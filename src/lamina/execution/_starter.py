@@ -1,0 +1,118 @@
+"""How an environment comes to be: from a spare that learns its function, or from a fresh process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from lamina.execution._environment import Environment
+from lamina.execution._output import LogStream, Output
+from lamina.execution._spares import Spares
+from lamina.execution._variables import environment, needs_fresh_process
+from lamina.functions import LiveVersion
+from lamina.runtimes import Runtime
+from lamina.sandbox import Bind, Limits, Sandbox, SandboxLauncher, SandboxSpec
+
+_STARTS_AT_ONCE = 16
+
+
+class Trees(Protocol):
+    """Where code lies unpacked."""
+
+    def tree(self, digest: str) -> Path:
+        """The read-only tree of a package; blocks while it is unpacked."""
+
+
+class Logs(Protocol):
+    """Where log streams are opened."""
+
+    def open(self, account_id: str, region: str, group: str, stream_name: str) -> LogStream:
+        """A new stream."""
+
+
+class Runtimes(Protocol):
+    """The interpreters of this machine."""
+
+    def resolve(self, runtime_name: str) -> Runtime:
+        """Raises ``RuntimeUnavailable``."""
+
+
+class Starter:
+    """Starts environments, a bounded number at the same time, so that a burst does not starve itself."""
+
+    def __init__(self, launcher: SandboxLauncher, runtimes: Runtimes, trees: Trees, logs: Logs, spares: int) -> None:
+        self._launcher = launcher
+        self._runtimes = runtimes
+        self._trees = trees
+        self._logs = logs
+        self._spares = Spares(launcher, spares)
+        self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
+
+    async def start(
+        self,
+        live: LiveVersion,
+        on_idle: Callable[[Environment], None],
+        on_dead: Callable[[Environment], None],
+    ) -> Environment:
+        """A ready environment. Raises ``InitFailed``, ``SandboxUnavailable`` or ``RuntimeUnavailable``."""
+        runtime = self._runtimes.resolve(live.runtime)
+        async with self._turn:
+            tree = await asyncio.to_thread(self._trees.tree, live.package)
+            binds = (Bind(source=tree, target="/var/task"),)
+            limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
+            stream_name, stream = self._open_stream(live, runtime)
+            generic = self._takes_generic(runtime) and not needs_fresh_process(live.variables)
+            if generic:
+                sandbox = await self._spares.take(runtime)
+            else:
+                sandbox = await self._fresh(live, runtime, binds, limits, stream_name)
+            ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
+            await ready.listen()
+            if generic:
+                variables = environment(live, runtime, sandbox.runtime_api, stream_name)
+                await sandbox.specialise(binds, limits)
+                sandbox.send_control(orjson.dumps({"environment": variables}))
+            await ready.initialise()
+        self.expect(live.runtime)
+        return ready
+
+    def expect(self, runtime_name: str) -> None:
+        """Have spares ready for the runtime from now on."""
+        runtime = self._runtimes.resolve(runtime_name)
+        if self._takes_generic(runtime):
+            self._spares.refill(runtime)
+
+    async def close(self) -> None:
+        """Stop making spares."""
+        await self._spares.close()
+
+    def _takes_generic(self, runtime: Runtime) -> bool:
+        # Without a mount namespace nothing can be mounted into a process that already runs.
+        return runtime.generic and self._launcher.level != "E"
+
+    async def _fresh(
+        self, live: LiveVersion, runtime: Runtime, binds: tuple[Bind, ...], limits: Limits, stream_name: str
+    ) -> Sandbox:
+        variables = environment(live, runtime, "127.0.0.1:9001", stream_name)
+        spec = SandboxSpec(argv=runtime.argv, environment=variables, binds=runtime.binds + binds, limits=limits)
+        return await self._launcher.start(spec)
+
+    def _open_stream(self, live: LiveVersion, runtime: Runtime) -> tuple[str, LogStream]:
+        name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{live.version}]{uuid.uuid4().hex}"
+        stream = self._logs.open(live.key.account_id, live.key.region, live.log_group, name)
+        arn = runtime_version_arn(live.key.region, runtime.version_label)
+        line = f"INIT_START Runtime Version: {runtime.version_label}\tRuntime Version ARN: {arn}\n"
+        stream.write(int(time.time() * 1000), line)
+        return name, stream
+
+
+def runtime_version_arn(region: str, version_label: str) -> str:
+    """The ARN of a runtime's version: AWS's form, with the hash of our label."""
+    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(version_label.encode()).hexdigest()}"

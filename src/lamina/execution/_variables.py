@@ -1,0 +1,58 @@
+"""The environment variables of a function (Lambda Developer Guide, "Defined runtime environment variables")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from lamina.functions import LiveVersion
+from lamina.runtimes import Runtime
+
+# They act when the interpreter starts, so a process that is already running cannot honour them.
+_ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "AWS_LAMBDA_EXEC_WRAPPER")
+
+
+def needs_fresh_process(variables: Mapping[str, str]) -> bool:
+    """Whether the function's own variables must be there when the interpreter starts."""
+    return any(name.startswith(_ACT_AT_START) for name in variables)
+
+
+def environment(live: LiveVersion, runtime: Runtime, runtime_api: str, log_stream: str) -> dict[str, str]:
+    """All variables of an environment; a function's own never hide the reserved ones (refused at creation)."""
+    variables = _defaults()
+    variables.update(runtime.environment)
+    variables.update(live.variables)
+    variables.update(_reserved(live, runtime_api, log_stream))
+    if not live.runtime.startswith("provided"):
+        variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{live.runtime}"
+    if live.log_format == "JSON":
+        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        variables["AWS_LAMBDA_LOG_LEVEL"] = live.log_level
+    return variables
+
+
+def _defaults() -> dict[str, str]:
+    return {
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+        "PATH": "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin",
+        "LD_LIBRARY_PATH": "/var/lang/lib:/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:"
+        "/var/task:/var/task/lib:/opt/lib",
+        "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    }
+
+
+def _reserved(live: LiveVersion, runtime_api: str, log_stream: str) -> dict[str, str]:
+    return {
+        "_HANDLER": live.handler,
+        "AWS_REGION": live.key.region,
+        "AWS_DEFAULT_REGION": live.key.region,
+        "AWS_LAMBDA_FUNCTION_NAME": live.key.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": live.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(live.memory_size),
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "AWS_LAMBDA_LOG_GROUP_NAME": live.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_LAMBDA_RUNTIME_API": runtime_api,
+        "LAMBDA_TASK_ROOT": "/var/task",
+        "LAMBDA_RUNTIME_DIR": "/var/runtime",
+    }
