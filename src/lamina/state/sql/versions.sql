@@ -1,0 +1,38 @@
+-- name: version_one
+-- One published version.
+SELECT * FROM versions WHERE function_id = :function_id AND version = :version;
+
+-- name: version_of_edition
+-- The version that was published from a deployment of $LATEST.
+SELECT * FROM versions
+WHERE function_id = :function_id AND edition = :edition
+ORDER BY version DESC
+LIMIT 1;
+
+-- name: version_insert
+-- A new version.
+INSERT INTO versions (
+    function_id, version, state, state_reason, state_reason_code, revision_id, edition, configuration, package
+) VALUES (
+    :function_id, :version, :state, :state_reason, :state_reason_code, :revision_id, :edition, :configuration, :package
+);
+
+-- name: versions_settle
+-- The versions that wait for a deployment to end share its end.
+UPDATE versions SET state = :state, state_reason = :state_reason, state_reason_code = :state_reason_code
+WHERE function_id = :function_id AND edition = :edition AND state = 'Pending';
+
+-- name: version_delete
+-- The end of a version.
+DELETE FROM versions WHERE function_id = :function_id AND version = :version;
+
+-- name: versions_page
+-- Versions of a function by number, from one number on.
+SELECT * FROM versions
+WHERE function_id = :function_id AND version >= :version
+ORDER BY version
+LIMIT :count;
+
+-- name: versions_all
+-- All versions of a function.
+SELECT * FROM versions WHERE function_id = :function_id;
