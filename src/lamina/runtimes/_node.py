@@ -1,0 +1,98 @@
+"""Node.js: an installation of each major version, and how its bootstrap is started."""
+
+from __future__ import annotations
+
+import mmap
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lamina.runtimes._interface import Runtime
+from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LIBRARY_PATH, PATH, RUNTIME
+from lamina.runtimes._search import SearchPath, in_usr, installations, program
+from lamina.sandbox import Bind
+
+_OLDEST = 16
+_NAMED = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_HEADER = re.compile(r"#define NODE_(MAJOR|MINOR|PATCH)_VERSION (\d+)")
+_RELEASE_URL = b"/download/release/v"
+
+Version = tuple[int, int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """One Node.js: ``program`` is its real file, ``prefix`` the root of its installation."""
+
+    version: Version
+    program: Path
+    prefix: Path
+
+    def runtime(self) -> Runtime:
+        """How ``nodejs<major>.x`` runs with it; one outside ``/usr`` is bound at ``/var/lang``."""
+        major, minor, patch = self.version
+        interpreter = str(self.program)
+        binds: tuple[Bind, ...] = (Bind(source=BOOTSTRAPS / "node", target=RUNTIME),)
+        if not in_usr(self.program):
+            interpreter = f"{LANGUAGE}/bin/{self.program.name}"
+            binds += (Bind(source=self.prefix, target=LANGUAGE),)
+        return Runtime(
+            name=f"nodejs{major}.x",
+            argv=(interpreter, f"{RUNTIME}/bootstrap.cjs"),
+            binds=binds,
+            generic=True,
+            version_label=f"nodejs:{major}.v{minor}.{patch}",
+            environment={"PATH": PATH, "LD_LIBRARY_PATH": LIBRARY_PATH, "NODE_PATH": _node_path(major)},
+        )
+
+
+def _node_path(major: int) -> str:
+    return (
+        f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
+        "/var/runtime/node_modules:/var/runtime:/var/task"
+    )
+
+
+def nodes(search: SearchPath) -> dict[int, Node]:
+    """The preferred Node.js of each major version, by major version."""
+    found: dict[int, Node] = {}
+    for directory in dict.fromkeys((*search.programs, *installations(search.nodes))):
+        node = _node(directory / "node")
+        if node and node.version[0] >= _OLDEST:
+            found.setdefault(node.version[0], node)
+    return dict(sorted(found.items()))
+
+
+def _node(path: Path) -> Node | None:
+    real = program(path)
+    if real is None:
+        return None
+    prefix = real.parent.parent
+    if Path.home().is_relative_to(prefix):  # Functions would see everything that its owner keeps there.
+        return None
+    version = _named_version(path.parent) or _header_version(prefix) or _compiled_version(real)
+    return Node(version=version, program=real, prefix=prefix) if version else None
+
+
+def _named_version(directory: Path) -> Version | None:
+    for part in (directory.parent.name, directory.parent.parent.name):
+        match = _NAMED.search(part)
+        if match:
+            return int(match[1]), int(match[2]), int(match[3])
+    return None
+
+
+def _header_version(prefix: Path) -> Version | None:
+    try:
+        text = (prefix / "include/node/node_version.h").read_text()
+    except OSError:
+        return None
+    numbers = {name: int(number) for name, number in _HEADER.findall(text)}
+    return (numbers["MAJOR"], numbers["MINOR"], numbers["PATCH"]) if len(numbers) == 3 else None
+
+
+def _compiled_version(file: Path) -> Version | None:
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as image:
+        start = image.find(_RELEASE_URL)
+        match = _NAMED.match(image[start + len(_RELEASE_URL) - 1 :][:20].decode("latin-1")) if start >= 0 else None
+    return (int(match[1]), int(match[2]), int(match[3])) if match else None

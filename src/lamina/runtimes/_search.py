@@ -1,0 +1,81 @@
+"""Where interpreters may be: directories of programs, and directories of whole installations."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+_SYSTEM = (Path("/usr/bin"), Path("/usr/local/bin"))
+_SCRIPT = b"#!"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchPath:
+    """The places to look at, in order of preference.
+
+    ``programs`` are directories with programs in them. ``pythons`` and ``nodes`` are directories that a version
+    manager keeps: each directory in them, or two levels deeper for fnm, is one installation with a ``bin``.
+    """
+
+    programs: tuple[Path, ...]
+    pythons: tuple[Path, ...] = ()
+    nodes: tuple[Path, ...] = ()
+
+    @classmethod
+    def of_machine(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> SearchPath:
+        """The usual places of a machine, as the environment variables of the version managers move them."""
+        variables = os.environ if environ is None else environ
+        home = home or Path.home()
+        data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
+        path = (Path(entry) for entry in variables.get("PATH", "").split(os.pathsep) if entry.startswith("/"))
+        return cls(
+            programs=(*path, *_SYSTEM),
+            pythons=(
+                Path(variables.get("PYENV_ROOT") or home / ".pyenv") / "versions",
+                Path(variables.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python"),
+                Path("/opt"),
+                Path("/opt/python"),
+            ),
+            nodes=(
+                Path(variables.get("NVM_DIR") or home / ".nvm") / "versions/node",
+                Path(variables.get("FNM_DIR") or data / "fnm") / "node-versions",
+                Path("/opt"),
+            ),
+        )
+
+
+def entries(directory: Path) -> list[str]:
+    """The names in a directory; one that is missing or may not be read has none."""
+    try:
+        return sorted(os.listdir(directory))  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def installations(directories: tuple[Path, ...]) -> list[Path]:
+    """The ``bin`` directories of the installations that version managers keep, the newest version first."""
+    found = [directory / name for directory in directories for name in entries(directory)]
+    found.sort(key=_numbers, reverse=True)
+    return [installation / inner for installation in found for inner in ("bin", "installation/bin")]
+
+
+def _numbers(installation: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", installation.name)[:3])
+
+
+def program(path: Path) -> Path | None:
+    """The real file of a program, or None: a shim (a script that picks a version when it runs) is not one."""
+    try:
+        real = path.resolve(strict=True)
+        with real.open("rb") as file:
+            return None if file.read(2) == _SCRIPT or not os.access(real, os.X_OK) else real
+    except (OSError, RuntimeError):
+        return None
+
+
+def in_usr(path: Path) -> bool:
+    """Whether a sandbox sees the file where it is: it has the host's ``/usr``."""
+    return path.is_relative_to("/usr")

@@ -1,0 +1,1 @@
+"""The parts of the Python runtime's bootstrap. Private to it: functions must not import this package."""

@@ -1,0 +1,76 @@
+"""How a process that only knows its language becomes the process of one function."""
+
+import importlib
+import json
+import os
+import sys
+import time
+
+_CONTROL = 3
+
+
+def wait():
+    """Read the control pipe to its end and take the environment of the function from it.
+
+    While the process waits nothing of the function exists for it: neither its variables nor its code.
+    """
+    missing = _missing_library_directories()
+    message = json.loads(_read_to_end(_CONTROL).decode("utf-8"))
+    os.close(_CONTROL)
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    time.tzset()
+    if any(os.path.isdir(directory) for directory in missing):
+        # The dynamic linker has noted that these directories do not exist and would never look again.
+        os.execve(sys.executable, _command_line(), os.environ)
+
+
+def enter_task_root():
+    """Go to the function's code and put it, and what layers bring, first on ``sys.path`` in AWS's order."""
+    root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
+    runtime = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    os.chdir(root)
+    added = [root] + _layer_directories(runtime)
+    rest = [entry for entry in sys.path if entry not in added and entry != runtime]
+    own = os.environ.get("PYTHONPATH", runtime).split(os.pathsep)
+    before = [entry for entry in rest if entry in own]
+    sys.path[:] = added + before + [runtime] + [entry for entry in rest if entry not in own]
+    importlib.invalidate_caches()
+    _add_path_files(added)
+
+
+def _layer_directories(runtime):
+    """Where layers put Python packages; a function that sets PYTHONPATH itself has chosen for itself."""
+    if os.environ.get("PYTHONPATH", runtime).rstrip("/") not in (runtime, "/var/runtime"):
+        return []
+    layers = os.environ.get("LAMINA_LAYERS_ROOT", "/opt")
+    packages = "{}/python/lib/python{}.{}/site-packages".format(layers, *sys.version_info[:2])
+    return [packages, layers + "/python"]
+
+
+def _add_path_files(directories):
+    """Obey ``.pth`` files; the ``site`` module is imported only when there is one."""
+    for directory in directories:
+        if os.path.isdir(directory) and any(name.endswith(".pth") for name in os.listdir(directory)):
+            import site
+
+            site.addsitedir(directory, set(sys.path))
+
+
+def _missing_library_directories():
+    directories = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    return [directory for directory in directories if directory and not os.path.isdir(directory)]
+
+
+def _command_line():
+    with open("/proc/self/cmdline", "rb") as file:
+        return file.read().split(b"\0")[:-1]
+
+
+def _read_to_end(descriptor):
+    chunks = []
+    while True:
+        chunk = os.read(descriptor, 65536)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
