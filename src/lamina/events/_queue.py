@@ -12,7 +12,7 @@ from typing import Any
 
 from lamina.errors import ResourceNotFoundException, ServiceError
 from lamina.execution import Address, Outcome
-from lamina.state import State, Transaction
+from lamina.state import Reader, State, Transaction
 
 _LOG = logging.getLogger(__name__)
 MAX_ATTEMPTS = 3
@@ -166,7 +166,7 @@ def _insert(tx: Transaction, event: QueuedInvocation) -> int:
     return int(row["id"])
 
 
-def _load(tx: Transaction, row_id: int) -> QueuedInvocation | None:
+def _load(tx: Reader, row_id: int) -> QueuedInvocation | None:
     row: Any = tx.one("invocation", id=row_id)
     if row is None:
         return None

@@ -1,0 +1,41 @@
+"""A service for the length of the demo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+_READY = "Lamina is ready at "
+
+
+class Service:
+    """``lamina serve`` on a free port, with its own data folder."""
+
+    def __init__(self, data: Path) -> None:
+        command = [
+            sys.executable,
+            "-m",
+            "lamina",
+            "serve",
+            "--port",
+            "0",
+            "--data",
+            str(data),
+            "--log-level",
+            "warning",
+        ]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.address = self._wait()
+
+    def stop(self) -> None:
+        """End the service as Ctrl-C would."""
+        self._process.terminate()
+        self._process.wait(timeout=10)
+
+    def _wait(self) -> str:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.startswith(_READY):
+                return line.removeprefix(_READY).strip()
+        sys.exit(f"the service did not start: it ended with {self._process.wait()}")
