@@ -1,0 +1,132 @@
+"""The ASGI application: one endpoint, and the one edge at which errors become responses."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, BinaryIO
+
+from lamina.errors import NotImplementedException, ResourceNotFoundException, ServiceError, ServiceException
+from lamina.functions import Call
+from lamina.http import _body, _invoke, _logs_protocol, _operations
+from lamina.http._guard import Guard
+from lamina.http._invoke import Enqueue, Executor, Invoke
+from lamina.http._logs_protocol import LogsProtocol
+from lamina.http._model import ServiceModel
+from lamina.http._operations import Handler
+from lamina.http._request import Request
+from lamina.http._routing import Router
+from lamina.http._serialising import Response, serialise_error
+from lamina.http._sigv4 import Authentication, Verifier
+
+_LOG = logging.getLogger(__name__)
+_SMALL = 1_048_576
+_DOWNLOAD = b"/_lamina/packages/"
+_CHUNK = 1_048_576
+Send = Callable[[Any], Awaitable[None]]
+
+
+class Application:
+    """Lamina over HTTP.
+
+    The service that the signature names decides who answers: ``lambda`` or ``logs``. ``open_package`` gives the
+    bytes of a stored package by its digest, for the download links of GetFunction.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: ServiceModel,
+        guard: Guard,
+        verifier: Verifier,
+        handlers: Mapping[str, Handler],
+        executor: Executor,
+        enqueue: Enqueue,
+        logs: Mapping[str, Handler],
+        open_package: Callable[[str], BinaryIO],
+    ) -> None:
+        self._model = model
+        self._guard = guard
+        self._verifier = verifier
+        self._handlers = handlers
+        self._router = Router(model.operations.values())
+        self._invoke = Invoke(model.operations["Invoke"], executor, enqueue)
+        self._logs = LogsProtocol(logs)
+        self._open_package = open_package
+
+    async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
+        """ASGI: answer one request."""
+        assert scope["type"] == "http"
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request, send)
+        except _body.ClientGone:
+            return
+        except ServiceError as error:
+            response = self._error(request, error)
+        except Exception:
+            _LOG.exception("request %s failed inside", request.id)
+            response = self._error(request, ServiceException("The service encountered an internal error."))
+        if response is not None:
+            await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
+            await send({"type": "http.response.body", "body": response.body})
+
+    async def _answer(self, request: Request, send: Send) -> Response | None:
+        self._guard.check(request.fields)
+        authentication = self._verifier.begin(request.method, request.raw_path, request.query_string, request.headers)
+        if request.raw_path.startswith(_DOWNLOAD):
+            return await self._download(request, authentication, send)
+        if authentication.service == "logs":
+            body = await self._read(request, authentication, _SMALL, "logs")
+            return await self._logs.answer(request, _call(request, authentication), bytes(body.data))
+        if authentication.service != self._model.signing_name:
+            raise NotImplementedException(f"The service {authentication.service} is not part of Lamina.")
+        if _invoke.is_invoke(request):
+            too_large = _invoke.too_large(request)
+            body = await _body.read(request.receive, request.fields, _invoke.limit(request), too_large)
+            body = self._verified(authentication, body)
+            return await self._invoke.answer(request, authentication.account_id, authentication.region, body)
+        match = self._router.route(request.method, request.raw_path, request.query_string)
+        body = await self._read(request, authentication, _operations.limit(match.operation), match.operation.name)
+        return await _operations.answer(self._handlers, match, request, _call(request, authentication), body)
+
+    async def _read(self, request: Request, authentication: Authentication, limit: int, operation: str) -> _body.Body:
+        too_large = _body.request_too_large(operation, limit)
+        return self._verified(authentication, await _body.read(request.receive, request.fields, limit, too_large))
+
+    def _verified(self, authentication: Authentication, body: _body.Body) -> _body.Body:
+        self._verifier.check(authentication, body.sha256)
+        return body
+
+    async def _download(self, request: Request, authentication: Authentication, send: Send) -> Response | None:
+        await self._read(request, authentication, 0, "download")
+        digest = request.raw_path[len(_DOWNLOAD) :].decode("latin-1")
+        try:
+            file = await asyncio.to_thread(self._open_package, digest)
+        except (FileNotFoundError, ValueError):
+            raise ResourceNotFoundException("The package does not exist any more.") from None
+        with file:
+            size = file.seek(0, 2)
+            file.seek(0)
+            headers = [(b"content-type", b"application/zip"), (b"content-length", b"%d" % size)]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        return None
+
+    def _error(self, request: Request, error: ServiceError) -> Response:
+        if b"x-amz-target" in request.fields:
+            return _logs_protocol.error_response(request, error)
+        return serialise_error(self._model, error, request.id)
+
+
+def _call(request: Request, authentication: Authentication) -> Call:
+    return Call(
+        account_id=authentication.account_id,
+        region=authentication.region,
+        request_id=request.id,
+        access_key_id=authentication.access_key_id,
+        base_url=request.base_url,
+    )
