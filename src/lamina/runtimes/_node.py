@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lamina.runtimes._interface import Runtime
 from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LIBRARY_PATH, PATH, RUNTIME
-from lamina.runtimes._search import SearchPath, in_usr, installations, program
+from lamina.runtimes._search import SearchPath, in_usr, installations, may_be_bound, program
 from lamina.sandbox import Bind
 
 _OLDEST = 16
@@ -68,7 +68,7 @@ def _node(path: Path) -> Node | None:
     if real is None:
         return None
     prefix = real.parent.parent
-    if Path.home().is_relative_to(prefix):  # Functions would see everything that its owner keeps there.
+    if not in_usr(real) and not may_be_bound(prefix):
         return None
     version = _named_version(path.parent) or _header_version(prefix) or _compiled_version(real)
     return Node(version=version, program=real, prefix=prefix) if version else None

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lamina.runtimes._interface import Runtime
 from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LIBRARY_PATH, PATH, RUNTIME
-from lamina.runtimes._search import SearchPath, entries, in_usr, installations, program
+from lamina.runtimes._search import SearchPath, entries, in_usr, installations, may_be_bound, program
 from lamina.sandbox import Bind
 
 _PROGRAM = re.compile(r"python3\.(\d+)")
@@ -82,7 +82,7 @@ def _python(minor: int, path: Path) -> Python | None:
     if real is None or _PROGRAM.fullmatch(real.name) is None:
         return None
     prefix = real.parent.parent
-    if Path.home().is_relative_to(prefix):  # Functions would see everything that its owner keeps there.
+    if not in_usr(real) and not may_be_bound(prefix):
         return None
     # An interpreter finds its library by this landmark, also when the installation stands elsewhere.
     landmarks = (prefix / lib / f"python3.{minor}/os.py" for lib in ("lib", "lib64"))

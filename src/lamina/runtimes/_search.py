@@ -79,3 +79,8 @@ def program(path: Path) -> Path | None:
 def in_usr(path: Path) -> bool:
     """Whether a sandbox sees the file where it is: it has the host's ``/usr``."""
     return path.is_relative_to("/usr")
+
+
+def may_be_bound(prefix: Path) -> bool:
+    """Whether functions may see the whole installation: not when it is, or holds, somebody's home directory."""
+    return not Path.home().is_relative_to(prefix)
