@@ -1,0 +1,112 @@
+"""Blobs as files of one folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO
+
+from lamina.blobs._interface import BlobMissing, Content, checked_content, checked_name, is_name, length_of
+
+_TEMPORARY = ".incoming-"
+_COPY_BYTES = 1 << 20
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class LocalBlobs:
+    """Blobs as files under ``root``, readable by this user only.
+
+    A blob is written to a temporary name, flushed, renamed, and the folder flushed: under its own name it is always
+    whole. What a crash left under temporary names is removed here. One process owns ``root``.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for leftover in root.glob(f"{_TEMPORARY}*"):
+            leftover.unlink()
+
+    def put(self, name: str, content: Content) -> bool:
+        """Store ``content`` durably; a file of the right name but another length is replaced."""
+        target = self.path(name)
+        if target.is_file() and target.stat().st_size == length_of(content):
+            return False
+        temporary = self._root / f"{_TEMPORARY}{secrets.token_hex(8)}"
+        try:
+            _write_durably(temporary, content)
+            temporary.replace(target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._flush_folder()
+        return True
+
+    def has(self, name: str) -> bool:
+        """Whether the blob is there."""
+        return self.path(name).is_file()
+
+    def open(self, name: str) -> BinaryIO:
+        """The blob as a stream, not checked."""
+        try:
+            return self.path(name).open("rb")
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+
+    def read(self, name: str) -> bytes:
+        """All bytes of the blob, checked against its name."""
+        with self.open(name) as stream:
+            return checked_content(name, stream.read())
+
+    def size(self, name: str) -> int:
+        """The blob's length in bytes."""
+        try:
+            return self.path(name).stat().st_size
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
+
+    def delete(self, name: str) -> bool:
+        """Remove the file; a crash may bring it back, whole."""
+        try:
+            self.path(name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
+    def names(self) -> list[str]:
+        """The names of all blobs, sorted."""
+        return sorted(path.name for path in self._root.iterdir() if is_name(path.name))
+
+    def path(self, name: str) -> Path:
+        """Where the blob is or would be."""
+        return self._root / checked_name(name)
+
+    def _flush_folder(self) -> None:
+        folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _write_durably(path: Path, content: Content) -> None:
+    descriptor = os.open(path, _NEW_FILE, 0o600)
+    try:
+        if isinstance(content, Path):
+            _copy(content, descriptor)
+        else:
+            _write(descriptor, memoryview(content).cast("B"))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _copy(source: Path, descriptor: int) -> None:
+    with source.open("rb", buffering=0) as stream:
+        while piece := stream.read(_COPY_BYTES):
+            _write(descriptor, memoryview(piece))
+
+
+def _write(descriptor: int, content: memoryview) -> None:
+    while content:
+        content = content[os.write(descriptor, content) :]
