@@ -14,7 +14,8 @@ them from the service model, and uses ``status`` below only for the codes that t
         ├── RequestEntityTooLargeException ├── UnknownOperationException
         ├── NotImplementedException        ├── MissingAuthenticationTokenException
         ├── UnrecognizedClientException    ├── InvalidSignatureException
-        ├── IncompleteSignatureException   └── ForbiddenException
+        ├── IncompleteSignatureException   ├── SerializationException
+        └── ForbiddenException
 """
 
 from __future__ import annotations
@@ -101,6 +102,10 @@ class Unmodelled(ServiceError):
 
 class ValidationException(Unmodelled):
     """A member of the request breaks a constraint of the service model."""
+
+
+class SerializationException(Unmodelled):
+    """The request is not JSON, or a member of it is not of its type."""
 
 
 class AccessDeniedException(Unmodelled):

@@ -1,0 +1,109 @@
+"""The canonical forms of AWS Signature Version 4 (IAM User Guide, "Create a signed AWS API request")."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from string import ascii_letters, digits
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+ALGORITHM = b"AWS4-HMAC-SHA256"
+UNSIGNED_PAYLOAD = b"UNSIGNED-PAYLOAD"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest().encode()
+
+_UNRESERVED = (ascii_letters + digits + "-_.~").encode()
+_PLAIN_PATH = _UNRESERVED + b"/"
+
+
+def canonical_path(raw_path: bytes, service: bytes) -> bytes:
+    """The path as it is signed: encoded once more than it was sent, except for S3, which signs it as sent."""
+    if service == b"s3":
+        return raw_path or b"/"
+    if b"//" in raw_path or b"/." in raw_path or raw_path[:1] != b"/":
+        raw_path = _without_dots(raw_path)
+    if not raw_path.translate(None, _PLAIN_PATH):
+        return raw_path
+    return quote_from_bytes(raw_path, safe="/~").encode()
+
+
+def _without_dots(path: bytes) -> bytes:
+    kept: list[bytes] = []
+    for segment in path.split(b"/"):
+        if segment == b"..":
+            del kept[-1:]
+        elif segment and segment != b".":
+            kept.append(segment)
+    end = b"/" if kept and path.endswith(b"/") else b""
+    start = b"/" if not path or path.startswith(b"/") else b""
+    return start + b"/".join(kept) + end
+
+
+def canonical_queries(query_string: bytes) -> tuple[bytes, ...]:
+    """The query as it is signed: by the rule and, where that differs, sorted as sent.
+
+    Signers that are given a URL leave its encoding as it is. The two mean the same parameters, so a signature over
+    either holds for the request. ``X-Amz-Signature`` is never a part.
+    """
+    if not query_string:
+        return (b"",)
+    pairs = [part.partition(b"=") for part in query_string.split(b"&")]
+    sent = sorted((name, value) for name, _, value in pairs if name != b"X-Amz-Signature")
+    encoded = sorted((_encoded(name), _encoded(value)) for name, value in sent if name)
+    by_rule = _joined(encoded)
+    return (by_rule,) if encoded == sent else (by_rule, _joined(sent))
+
+
+def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:
+    return b"&".join([name + b"=" + value for name, value in pairs])
+
+
+def _encoded(text: bytes) -> bytes:
+    if not text.translate(None, _UNRESERVED):
+        return text
+    return quote_from_bytes(unquote_to_bytes(text.replace(b"+", b" ")), safe="").encode()
+
+
+def combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by lower-case name; those that are sent more than once are joined with commas."""
+    fields: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in fields:
+            fields[name] += b"," + value.strip()
+        else:
+            fields[name] = value
+    return fields
+
+
+def canonical_head(
+    method: bytes, path: bytes, query: bytes, fields: Mapping[bytes, bytes], signed_headers: Sequence[bytes]
+) -> bytes:
+    """The canonical request without its last line, the hash of the payload."""
+    lines = [method, path, query]
+    for name in signed_headers:
+        value = fields.get(name, b"")
+        if b"  " in value or b"\t" in value or value[:1] == b" " or value[-1:] == b" ":
+            value = b" ".join(value.split())
+        lines.append(name + b":" + value)
+    lines.append(b"")
+    lines.append(b";".join(signed_headers))
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+def string_to_sign(timestamp: bytes, scope: bytes, canonical_request: bytes) -> bytes:
+    digest = hashlib.sha256(canonical_request).hexdigest().encode()
+    return b"\n".join((ALGORITHM, timestamp, scope, digest))
+
+
+def signing_key(secret: str, date: bytes, region: bytes, service: bytes) -> bytes:
+    """The key derived for one day, Region and service."""
+    key = hmac.digest(b"AWS4" + secret.encode(), date, "sha256")
+    for part in (region, service, b"aws4_request"):
+        key = hmac.digest(key, part, "sha256")
+    return key
+
+
+def signature(key: bytes, text: bytes) -> str:
+    """A signature in hexadecimal."""
+    return hmac.digest(key, text, "sha256").hex()
