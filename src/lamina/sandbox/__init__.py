@@ -9,5 +9,15 @@ from lamina.sandbox._interface import (
     SandboxSpec,
     SandboxUnavailable,
 )
+from lamina.sandbox._launcher import Launcher
 
-__all__ = ["Bind", "Exit", "Limits", "Sandbox", "SandboxLauncher", "SandboxSpec", "SandboxUnavailable"]
+__all__ = [
+    "Bind",
+    "Exit",
+    "Launcher",
+    "Limits",
+    "Sandbox",
+    "SandboxLauncher",
+    "SandboxSpec",
+    "SandboxUnavailable",
+]

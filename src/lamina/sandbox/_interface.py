@@ -69,7 +69,7 @@ class Sandbox(Protocol):
     exited: asyncio.Future[Exit]
 
     def send_control(self, message: bytes) -> None:
-        """Write ``message`` (under 64 KiB) to the program's file descriptor 3 and close it: the program reads to EOF."""
+        """Write ``message`` (under 64 KiB) to the program's descriptor 3 and close it: the program reads to EOF."""
 
     async def specialise(self, binds: tuple[Bind, ...], limits: Limits) -> None:
         """Mount further directories into the running sandbox and set its limits anew."""

@@ -1,0 +1,138 @@
+"""The first process of a sandbox: it furnishes the namespaces, starts the program, reaps, and tells how it ended.
+
+It begins as a clone of the launcher with all rights and gives them up as soon as the program runs. When it ends, the
+kernel ends everything else in the sandbox.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from lamina.sandbox import _messages, _mounts, _network, _privileges, _syscalls
+from lamina.sandbox._program import Program
+from lamina.sandbox._steps import Step, StepFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import NoReturn
+
+    from lamina.sandbox._program import Fit
+
+REAPER = 65_534
+NAMESPACES = (
+    _syscalls.CLONE_NEWPID
+    | _syscalls.CLONE_NEWIPC
+    | _syscalls.CLONE_NEWUTS
+    | _syscalls.CLONE_NEWNET
+    | _syscalls.CLONE_NEWCGROUP
+)
+HOST_NAME = "sandbox"
+
+
+def run(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> NoReturn:
+    """Be the first process of a sandbox. ``furniture`` are the mounts that every sandbox has."""
+    try:
+        _live(channel, fit, furniture)
+    except (StepFailed, OSError) as error:
+        _messages.send(channel, {"failed": str(error)})
+    except _messages.Closed:
+        pass
+    finally:
+        os._exit(0)
+
+
+def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> None:
+    _settle(channel, [descriptor for descriptor, _ in furniture])
+    _furnish(furniture)
+    with Step("bind 127.0.0.1:9001"):
+        _network.raise_loopback()
+        listener = _network.listen()
+    order, descriptors = _messages.receive(channel)
+    output, control, *mounts = descriptors
+    for descriptor, target in zip(mounts, order["targets"], strict=True):
+        with Step(f"mount {target}"):
+            _mounts.attach(descriptor, target)
+    program = Program(order, fit, output=output, control=control)
+    pid = program.start()
+    for descriptor in (output, control):
+        os.close(descriptor)
+    _messages.send(channel, {"started": True}, [listener.fileno()])
+    listener.close()
+    _give_up_rights(fit)
+    code = _reap(channel, pid) if fit.outer else _wait(pid)
+    _messages.send(channel, {"exited": code})
+
+
+def _settle(channel: socket.socket, kept: list[int]) -> None:
+    """Let go of everything that was the launcher's."""
+    _privileges.die_with_parent()
+    signal.set_wakeup_fd(-1)
+    os.setsid()
+    null = os.open("/dev/null", os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(null, standard)
+    limit = 3
+    for descriptor in sorted({channel.fileno(), *kept}):
+        os.closerange(limit, descriptor)
+        limit = descriptor + 1
+    os.closerange(limit, 0x7FFFFFFF)
+
+
+def _furnish(furniture: list[tuple[int, str]]) -> None:
+    for descriptor, target in furniture:
+        with Step(f"mount {target}"):
+            _mounts.attach(descriptor, target)
+    with Step("mount /proc"):
+        _mounts.proc()
+    with Step("set the host name"):
+        _set_host_name()
+
+
+def _set_host_name() -> None:
+    descriptor = os.open("/proc/sys/kernel/hostname", os.O_WRONLY)
+    try:
+        os.write(descriptor, HOST_NAME.encode())
+    finally:
+        os.close(descriptor)
+
+
+def _give_up_rights(fit: Fit) -> None:
+    """Nobody inside may touch the reaper: another user, or one from outside their user namespace."""
+    with Step("drop the reaper's privileges"):
+        if fit.outer is None:
+            _privileges.drop(uid=REAPER, gid=REAPER)
+        else:
+            _syscalls.clear_capabilities()
+            _syscalls.prctl(_syscalls.PR_SET_NO_NEW_PRIVS, 1)
+            _syscalls.prctl(_syscalls.PR_SET_DUMPABLE, 0)
+        _privileges.die_with_parent()
+
+
+def _wait(pid: int) -> int:
+    """Reap whatever ends until it is the program; its wait status."""
+    while True:
+        ended, status = os.wait()
+        if ended == pid:
+            return status
+
+
+def _reap(channel: socket.socket, pid: int) -> int:
+    """The same, and stop or continue everybody in the sandbox when the launcher says so."""
+    wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(notify)
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended == pid:
+            return status
+        if ended:
+            continue
+        if channel.fileno() in select.select([wakeup, channel.fileno()], [], [])[0]:
+            order, _ = _messages.receive(channel)
+            # From the first process of a namespace, -1 is everybody else in it.
+            os.kill(-1, signal.SIGSTOP if order["freeze"] else signal.SIGCONT)
+        else:
+            os.read(wakeup, 64)

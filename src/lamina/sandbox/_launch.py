@@ -1,0 +1,30 @@
+"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <options>``.
+
+It imports its own files and little else: the package's ``__init__``, with the server's half and asyncio, is not run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def adopt_package() -> None:
+    """Make ``lamina.sandbox`` importable without running any ``__init__``."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    module: type[ModuleType] = type(sys)
+    for name, path in (("lamina", os.path.dirname(here)), ("lamina.sandbox", here)):
+        package = module(name)
+        package.__path__ = [path]
+        sys.modules[name] = package
+
+
+if __name__ == "__main__":
+    adopt_package()
+    from lamina.sandbox import _service
+
+    _service.main(sys.argv[1:])

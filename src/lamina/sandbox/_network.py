@@ -1,0 +1,33 @@
+"""The network namespace: loopback up, and the Runtime API's listener bound inside."""
+
+from __future__ import annotations
+
+import fcntl
+import socket
+import struct
+
+RUNTIME_API = ("127.0.0.1", 9001)
+SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
+BACKLOG = 128
+
+
+def raise_loopback() -> None:
+    """Set the interface ``lo`` up: a new network namespace has it down."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        request = struct.pack("16sH14x", b"lo", 0)
+        flags = struct.unpack_from("H", fcntl.ioctl(control, SIOCGIFFLAGS, request), 16)[0]
+        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+
+
+def listen(address: tuple[str, int] = RUNTIME_API) -> socket.socket:
+    """A non-blocking listener at ``address``; it keeps its namespace whoever accepts from it."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,115 @@
+"""The program of a sandbox: from a privileged child to an ``exec`` without rights, in the order of the steps."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+
+from lamina.sandbox import _privileges, _rlimits, _syscalls
+from lamina.sandbox._steps import Step, StepFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from lamina.sandbox._messages import Message
+
+CONTROL = 3
+FAILURE = 4
+# A machine short of memory ends sandboxes before the server.
+OOM_SCORE = b"500"
+IGNORED = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
+
+
+class Fit:
+    """What is known of a sandbox before its program is: its user, its filter, who limits it."""
+
+    def __init__(self, *, uid: int, gid: int, outer: tuple[int, int] | None, seccomp: bytes, grouped: bool) -> None:
+        """``outer``: the launcher's user and group where ``uid`` is of a nested user namespace.
+
+        ``grouped``: a control group limits memory, so that no other limit needs to.
+        """
+        self.uid = uid
+        self.gid = gid
+        self.outer = outer
+        self.seccomp = seccomp
+        self.grouped = grouped
+
+
+class Program:
+    """The child that becomes the program."""
+
+    def __init__(self, order: Message, fit: Fit, *, output: int, control: int) -> None:
+        """``order`` has ``argv``, ``environment``, ``working_directory`` and ``limits``."""
+        self._order = order
+        self._fit = fit
+        self._output = output
+        self._control = control
+
+    def start(self) -> int:
+        """Fork and ``exec``; the process id. Raises ``StepFailed`` with the step at which the child failed."""
+        read, write = os.pipe2(os.O_CLOEXEC)
+        pid = os.fork()
+        if pid == 0:
+            self._become(write)
+        os.close(write)
+        with open(read, "rb") as answer:
+            text = answer.read().decode()
+        if text:
+            step, _, number = text.rpartition(":")
+            raise StepFailed(step, OSError(int(number), os.strerror(int(number))))
+        return pid
+
+    def _become(self, failure: int) -> NoReturn:
+        try:
+            self._prepare(failure)
+            with Step(f"execute {self._order['argv'][0]}"):
+                os.execvpe(self._order["argv"][0], self._order["argv"], self._order["environment"])  # noqa: S606
+        except StepFailed as error:
+            os.write(FAILURE, f"{error.step}:{error.errno}".encode())
+        finally:
+            os._exit(127)
+
+    def _prepare(self, failure: int) -> None:
+        os.setsid()
+        self._arrange_descriptors(failure)
+        limits = self._order["limits"]
+        with Step("set resource limits"):
+            _write("/proc/self/oom_score_adj", OOM_SCORE)
+            data = None if self._fit.grouped else limits["memory_mb"] * 1024 * 1024
+            _rlimits.apply(open_files=limits["open_files"], processes=limits["processes"], data_bytes=data)
+        os.umask(0o022)
+        for number in IGNORED:
+            signal.signal(number, signal.SIG_DFL)
+        with Step("drop privileges"):
+            self._drop()
+        with Step(f"enter {self._order['working_directory']}"):
+            os.chdir(self._order["working_directory"])
+        with Step("install the system call filter"):
+            _syscalls.seccomp(self._fit.seccomp)
+
+    def _drop(self) -> None:
+        if self._fit.outer is None:
+            _privileges.drop(uid=self._fit.uid, gid=self._fit.gid)
+        else:
+            uid, gid = self._fit.outer
+            _privileges.drop_nested(uid=self._fit.uid, gid=self._fit.gid, outer_uid=uid, outer_gid=gid)
+
+    def _arrange_descriptors(self, failure: int) -> None:
+        """Leave 0 (nothing), 1 and 2 (the output), 3 (the control pipe) and, until ``exec``, one for failures."""
+        descriptors = (self._output, self._control, failure)
+        output, control, failure = (fcntl.fcntl(number, fcntl.F_DUPFD, FAILURE + 1) for number in descriptors)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        os.dup2(control, CONTROL)
+        os.dup2(failure, FAILURE, inheritable=False)
+        os.closerange(FAILURE + 1, 0x7FFFFFFF)
+
+
+def _write(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.write(descriptor, data)
+    finally:
+        os.close(descriptor)

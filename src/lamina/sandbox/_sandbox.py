@@ -1,0 +1,118 @@
+"""A sandbox as the server holds it: descriptors, and words to the launcher."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+from typing import Any
+
+from lamina.sandbox._connection import Connection
+from lamina.sandbox._interface import Bind, Exit, Limits
+
+MOST_CONTROL_BYTES = 64 * 1024
+
+
+class IsolatedSandbox:
+    """Implements ``Sandbox`` over a launcher's connection."""
+
+    def __init__(self, connection: Connection, name: str, result: dict[str, Any], descriptors: list[int]) -> None:
+        """``result`` and ``descriptors`` are the launcher's answer to ``start``."""
+        listener, output, control, *others = descriptors
+        self.id = name
+        self.runtime_api = "127.0.0.1:9001"
+        self.listener = socket.socket(fileno=listener)
+        self.output = output
+        self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self._connection = connection
+        self._control = control
+        self._words: tuple[str, str] | None = result["freezer"]
+        self._freezer = others[0] if self._words else None
+        self._peak = others[-1]
+        self._last_peak = 0
+        self._open = True
+        os.set_blocking(output, False)
+        os.set_blocking(control, False)
+
+    def send_control(self, message: bytes) -> None:
+        """Write ``message`` (under 64 KiB) to the program's file descriptor 3 and close it."""
+        if len(message) >= MOST_CONTROL_BYTES:
+            raise ValueError(f"a control message of {len(message)} bytes does not fit into a pipe")
+        # A program that has ended is told about by ``exited``.
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._control, message)
+        os.close(self._control)
+        self._control = -1
+
+    async def specialise(self, binds: tuple[Bind, ...], limits: Limits) -> None:
+        """Mount further directories into the running sandbox and set its limits anew."""
+        members = {"sandbox": self.id, "binds": packed_binds(binds), "limits": packed_limits(limits)}
+        await self._connection.request("specialise", **members)
+
+    def freeze(self) -> None:
+        """Stop every process of the sandbox where it stands."""
+        self._set_frozen(frozen=True)
+
+    def thaw(self) -> None:
+        """Let a frozen sandbox go on."""
+        self._set_frozen(frozen=False)
+
+    def max_memory_bytes(self) -> int:
+        """The most memory that the sandbox has used so far, in bytes."""
+        if self._open and not self.exited.done():
+            # The group may be gone already, with the news of it on the way.
+            with contextlib.suppress(OSError):
+                self._last_peak = int(os.pread(self._peak, 32, 0) or b"0")
+        return self._last_peak
+
+    def kill(self) -> None:
+        """End every process of the sandbox, frozen or not; ``exited`` tells when that is done."""
+        if not self.exited.done():
+            self._connection.post("kill", sandbox=self.id)
+
+    def close(self) -> None:
+        """Give back the file descriptors."""
+        if not self._open:
+            return
+        self._open = False
+        self.listener.close()
+        for descriptor in (self.output, self._control, self._freezer, self._peak):
+            if descriptor is not None and descriptor >= 0:
+                os.close(descriptor)
+
+    def end(self, message: dict[str, Any]) -> None:
+        """The launcher's news that the sandbox has ended."""
+        self._last_peak = max(self._last_peak, message["peak"])
+        if not self.exited.done():
+            ended = Exit(status=message["status"], signal=message["signal"], out_of_memory=message["out_of_memory"])
+            self.exited.set_result(ended)
+
+    def _set_frozen(self, *, frozen: bool) -> None:
+        if self.exited.done() or not self._open:
+            return
+        if self._words is None or self._freezer is None:
+            self._connection.post("freeze" if frozen else "thaw", sandbox=self.id)
+            return
+        try:
+            os.pwrite(self._freezer, self._words[0 if frozen else 1].encode(), 0)
+        except OSError as error:
+            # The group of a sandbox that has just ended is gone.
+            if error.errno != errno.ENODEV:
+                raise
+
+
+def packed_binds(binds: tuple[Bind, ...]) -> list[tuple[str, str, bool]]:
+    """``binds`` as the launcher reads them."""
+    return [(str(bind.source.absolute()), bind.target, bind.writable) for bind in binds]
+
+
+def packed_limits(limits: Limits) -> dict[str, int]:
+    """``limits`` as the launcher reads them."""
+    return {
+        "memory_mb": limits.memory_mb,
+        "tmp_mb": limits.tmp_mb,
+        "processes": limits.processes,
+        "open_files": limits.open_files,
+    }
