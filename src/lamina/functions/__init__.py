@@ -1,5 +1,20 @@
 """The control plane, in AWS's words: frozen records and the rules over them."""
 
-from lamina.functions._live import Call, Cutover, FunctionKey, LiveVersion, Route
+from __future__ import annotations
 
-__all__ = ["Call", "Cutover", "FunctionKey", "LiveVersion", "Route"]
+from lamina.functions._functions import Functions, machine_architecture
+from lamina.functions._live import Call, Cutover, FunctionKey, LiveVersion, Route
+from lamina.functions._plane import Handler
+from lamina.functions._views import runtime_version_arn
+
+__all__ = [
+    "Call",
+    "Cutover",
+    "FunctionKey",
+    "Functions",
+    "Handler",
+    "LiveVersion",
+    "Route",
+    "machine_architecture",
+    "runtime_version_arn",
+]

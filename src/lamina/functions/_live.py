@@ -37,7 +37,8 @@ class LiveVersion:
     """All that an execution environment is made of. Immutable; a change of any member has another ``deployment``.
 
     ``deployment`` is unique over all functions and time. ``package`` is the hex SHA-256 of the zip. ``memory_size``
-    and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, as in the API.
+    and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, as in the API. ``log_level`` is the
+    ApplicationLogLevel; both levels matter with the log format JSON only.
     """
 
     key: FunctionKey
@@ -55,6 +56,7 @@ class LiveVersion:
     log_group: str
     log_format: str = "Text"
     log_level: str = "INFO"
+    system_log_level: str = "INFO"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

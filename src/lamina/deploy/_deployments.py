@@ -1,0 +1,97 @@
+"""The order of the steps, shared by create and update."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Set
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lamina.deploy._interface import Accepted, Change, Ledger, Package, Packages, Rehearsal, Source
+from lamina.deploy._stage import stage
+from lamina.deploy._step import step
+from lamina.deploy._swap import Swap
+from lamina.deploy._tasks import Tasks
+from lamina.deploy._verify import verify
+from lamina.state import State, Transaction
+
+if TYPE_CHECKING:
+    from lamina.functions import Cutover, FunctionKey
+
+T = TypeVar("T")
+
+
+class Deployments:
+    """Takes changes through the pipeline, and everything else that changes where invocations go through the gate.
+
+    Until the swap nothing that is live has changed. An accepted deployment ends by itself in the background, after
+    ``update_window`` seconds at the earliest; one that a crash has interrupted ends in ``recover``.
+    """
+
+    def __init__(
+        self,
+        *,
+        state: State,
+        packages: Packages,
+        cutover: Cutover,
+        ledger: Ledger,
+        find_runtime: Callable[[str], str | None],
+        update_window: float = 0.0,
+    ) -> None:
+        self._state = state
+        self._packages = packages
+        self._cutover = cutover
+        self._ledger = ledger
+        self._window = update_window
+        self._swap = Swap(state=state, cutover=cutover, ledger=ledger, find_runtime=find_runtime)
+        self._tasks = Tasks()
+
+    async def deploy(self, change: Change) -> dict[str, Any]:
+        """The answer to a change that is accepted and durable. Raises ServiceErrors."""
+        with step("check", change.key):
+            source = await self._state.read(change.check)
+        if source is None:
+            return await self._tasks.run(self._accept(change, None))
+        package = await self._staged(change.key, source)
+        return await self._tasks.run(self._accept(change, package))
+
+    async def rehearse(self, change: Rehearsal) -> dict[str, Any]:
+        """The answer to a change that goes through every step but the commit. Raises ServiceErrors."""
+        with step("check", change.key):
+            source = await self._state.read(change.check)
+        package = await self._staged(change.key, source)
+        with step("rehearse", change.key):
+            return await self._state.read(partial(change.rehearse, package=package))
+
+    async def switch(self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str] = frozenset()) -> T:
+        """Commit a change of routes, such as a moved alias, at the gate; see ``Cutover.switch``."""
+        return await self._tasks.run(self._switch(key, work, retire))
+
+    async def recover(self) -> None:
+        """Finish, or fail with a reason, what was accepted before the last end of the server."""
+        now = asyncio.get_running_loop().time()
+        for deployment in await self._state.read(self._ledger.unfinished):
+            await self._swap.settle(deployment, now, warm=False)
+
+    async def idle(self) -> None:
+        """Wait until every accepted deployment has ended."""
+        await self._tasks.idle()
+
+    async def _staged(self, key: FunctionKey, source: Source) -> Package:
+        with step("read", key):
+            data = await source.read()
+        with step("verify", key):
+            verify(data, source.largest)
+        with step("stage", key):
+            return await stage(self._packages, data)
+
+    async def _accept(self, change: Change, package: Package | None) -> dict[str, Any]:
+        due = asyncio.get_running_loop().time() + self._window
+        with step("accept", change.key):
+            accepted: Accepted = await self._state.write(partial(change.accept, package=package))
+        self._tasks.spawn(self._swap.settle(accepted.unfinished, due))
+        return accepted.answer
+
+    async def _switch(self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str]) -> T:
+        async with self._cutover.switch(key, retire):
+            return await self._state.write(work)

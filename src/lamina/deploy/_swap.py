@@ -1,0 +1,100 @@
+"""Swap: the one commit after which invocations run the new code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from lamina.deploy._interface import Ledger, Unfinished
+from lamina.deploy._step import step
+from lamina.state import State
+
+if TYPE_CHECKING:
+    from lamina.functions import Cutover
+
+_log = logging.getLogger("lamina.deploy")
+
+INTERNAL_ERROR = "An internal error occurred during the deployment. See the log of the server."
+
+
+class DeploymentFailed(Exception):
+    """The deployment cannot be finished; ``code`` is a LastUpdateStatusReasonCode of the API."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class Swap:
+    """The second half of a deployment, after its acceptance: to serve, or to fail with a reason.
+
+    ``find_runtime`` gives the reason why a runtime cannot run here, or None when it can.
+    """
+
+    def __init__(
+        self, *, state: State, cutover: Cutover, ledger: Ledger, find_runtime: Callable[[str], str | None]
+    ) -> None:
+        self._state = state
+        self._cutover = cutover
+        self._ledger = ledger
+        self._find_runtime = find_runtime
+
+    async def settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> None:
+        """Finish the deployment not before ``due`` (a time of the event loop), whatever comes: raises nothing."""
+        try:
+            await self._serve(deployment, due, warm=warm)
+        except DeploymentFailed as failure:
+            await self._give_up(deployment, failure.code, failure.reason)
+        except Exception:
+            _log.exception("%s: the deployment failed", deployment.key.arn)
+            await self._give_up(deployment, "InternalError", INTERNAL_ERROR)
+
+    async def _serve(self, deployment: Unfinished, due: float, *, warm: bool) -> None:
+        try:
+            await self._prepare(deployment, warm=warm)
+        except Exception:
+            await _wait_until(due)
+            raise
+        await _wait_until(due)
+        with step("swap", deployment.key):
+            await self._commit(deployment)
+
+    async def _prepare(self, deployment: Unfinished, *, warm: bool) -> None:
+        reason = self._find_runtime(deployment.new.runtime)
+        if reason is not None:
+            raise DeploymentFailed("InvalidRuntime", reason)
+        if warm and deployment.old is not None:
+            with step("warm", deployment.key):
+                await self._cutover.warm(deployment.new, deployment.old)
+
+    async def _commit(self, deployment: Unfinished) -> None:
+        retired = {deployment.old.deployment} if deployment.old else set[str]()
+        async with self._cutover.switch(deployment.key, retired):
+            served = await self._state.write(partial(self._ledger.finish, deployment=deployment))
+        if not served:
+            await self._discard(deployment)
+
+    async def _discard(self, deployment: Unfinished) -> None:
+        """End what was warmed for a function that was deleted meanwhile."""
+        async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
+            _log.info("%s was deleted during the deployment", deployment.key.arn)
+
+    async def _give_up(self, deployment: Unfinished, code: str, reason: str) -> None:
+        _log.warning("%s: deployment failed: %s: %s", deployment.key.arn, code, reason)
+        work = partial(self._ledger.fail, deployment=deployment, code=code, reason=reason)
+        try:
+            async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
+                await self._state.write(work)
+        except Exception:
+            # The record still says InProgress; the next start finishes it.
+            _log.exception("%s: the failure of the deployment could not be recorded", deployment.key.arn)
+
+
+async def _wait_until(due: float) -> None:
+    remaining = due - asyncio.get_running_loop().time()
+    if remaining > 0:
+        await asyncio.sleep(remaining)

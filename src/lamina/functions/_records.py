@@ -1,0 +1,137 @@
+"""The records of the control plane, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lamina.functions._live import FunctionKey, LiveVersion
+
+LATEST = "$LATEST"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """All that a deployment fixes: what UpdateFunctionCode and UpdateFunctionConfiguration change.
+
+    ``deployment`` names this very configuration of this very function; no two are the same, even with equal members.
+    ``memory_size`` and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, ``code_size`` in bytes. ``environment``
+    is None when the function was never given one.
+    """
+
+    deployment: str
+    last_modified: str
+    description: str
+    runtime: str
+    handler: str
+    role: str
+    memory_size: int
+    timeout: int
+    ephemeral_storage: int
+    architecture: str
+    environment: Mapping[str, str] | None
+    log_group: str
+    log_format: str = "Text"
+    application_log_level: str | None = None
+    system_log_level: str | None = None
+    package: str
+    code_sha256: str
+    code_size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """A State or a LastUpdateStatus with its reason."""
+
+    value: str
+    reason: str | None = None
+    code: str | None = None
+
+
+ACTIVE = Status(value="Active")
+CREATING = Status(value="Pending", reason="The function is being created.", code="Creating")
+SUCCESSFUL = Status(value="Successful")
+# AWS says "created" here too.
+IN_PROGRESS = Status(value="InProgress", reason="The function is being created.", code="Creating")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """$LATEST or a published version: what the API calls a FunctionConfiguration."""
+
+    number: str
+    state: Status
+    update: Status | None
+    revision_id: str
+    configuration: Configuration
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A function; ``shown`` and ``serving`` differ while an update is in progress.
+
+    ``last_version`` is the highest number ever given to a version; numbers are never given twice.
+    """
+
+    function_id: int
+    key: FunctionKey
+    state: Status
+    update: Status | None
+    revision_id: str
+    shown: Configuration
+    serving: Configuration | None
+    last_version: int
+    reserved_concurrency: int | None
+
+    @property
+    def latest(self) -> Version:
+        """$LATEST as it is shown."""
+        return Version(
+            number=LATEST,
+            state=self.state,
+            update=self.update,
+            revision_id=self.revision_id,
+            configuration=self.shown,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alias:
+    """A name for a version, or for two with a weight: the share of the additional one, in 0..1."""
+
+    name: str
+    version: str
+    description: str
+    additional: tuple[str, float] | None
+    revision_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Usage:
+    """What an account holds in a Region."""
+
+    functions: int = 0
+    code_size: int = 0
+    reserved_concurrency: int = 0
+
+
+def live(key: FunctionKey, number: str, configuration: Configuration) -> LiveVersion:
+    """What execution needs to know of a configuration."""
+    return LiveVersion(
+        key=key,
+        version=number,
+        deployment=configuration.deployment,
+        runtime=configuration.runtime,
+        handler=configuration.handler,
+        package=configuration.package,
+        architecture=configuration.architecture,
+        role=configuration.role,
+        memory_size=configuration.memory_size,
+        timeout=configuration.timeout,
+        ephemeral_storage=configuration.ephemeral_storage,
+        variables=configuration.environment or {},
+        log_group=configuration.log_group,
+        log_format=configuration.log_format,
+        log_level=configuration.application_log_level or "INFO",
+        system_log_level=configuration.system_log_level or "INFO",
+    )
