@@ -39,19 +39,21 @@ def _without_dots(path: bytes) -> bytes:
     return start + b"/".join(kept) + end
 
 
-def canonical_queries(query_string: bytes) -> tuple[bytes, ...]:
-    """The query as it is signed: by the rule and, where that differs, sorted as sent.
+def canonical_targets(raw_path: bytes, query_string: bytes, service: bytes) -> list[tuple[bytes, bytes]]:
+    """The path and the query as they may have been signed, the likeliest first.
 
-    Signers that are given a URL leave its encoding as it is. The two mean the same parameters, so a signature over
-    either holds for the request. ``X-Amz-Signature`` is never a part.
+    Beside the rule there are two habits: botocore leaves the encoding of a query in a URL that it was given as it is,
+    and curl before version 8 signs both as they are sent. Each covers all of the path and the query, so a signature
+    over any of them holds. ``X-Amz-Signature`` is no part of what it signs.
     """
+    path = canonical_path(raw_path, service)
     if not query_string:
-        return (b"",)
+        return [(path, b"")] if path == raw_path else [(path, b""), (raw_path, b"")]
     pairs = [part.partition(b"=") for part in query_string.split(b"&")]
-    sent = sorted((name, value) for name, _, value in pairs if name != b"X-Amz-Signature")
-    encoded = sorted((_encoded(name), _encoded(value)) for name, value in sent if name)
-    by_rule = _joined(encoded)
-    return (by_rule,) if encoded == sent else (by_rule, _joined(sent))
+    sent = sorted([(name, value) for name, _, value in pairs if name != b"X-Amz-Signature"])
+    encoded = sorted([(_encoded(name), _encoded(value)) for name, value in sent if name])
+    targets = [(path, _joined(encoded)), (path, _joined(sent)), (raw_path, query_string)]
+    return list(dict.fromkeys(targets))
 
 
 def _joined(pairs: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -55,8 +55,9 @@ def claim_of_header(unsigned: bytes, has_signature: bool, has_date: bool) -> Cla
     Raises IncompleteSignatureException, in whose message is the hash of the header only.
     """
     algorithm, _, rest = unsigned.partition(b" ")
-    parts = dict(_key_and_value(part) for part in rest.split(b","))
-    missing = [
+    pairs = [_key_and_value(part) for part in rest.split(b",") if part.strip()]
+    parts = dict(pairs)
+    wrong = [
         f"Authorization header requires '{name}' parameter."
         for name, is_given in (
             ("Credential", b"Credential" in parts),
@@ -66,12 +67,15 @@ def claim_of_header(unsigned: bytes, has_signature: bool, has_date: bool) -> Cla
         if not is_given
     ]
     if not has_date:
-        missing.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
-    if missing or algorithm != ALGORITHM:
+        wrong.append("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+    if not wrong and len(pairs) > 2:
+        wrong.append("Authorization header has parts that are not known or stand twice.")
+    if not wrong and algorithm != ALGORITHM:
+        wrong.append(f"Unsupported AWS 'algorithm': it must be '{ALGORITHM.decode()}'.")
+    if wrong:
         digest = base64.b64encode(hashlib.sha256(unsigned).digest()).decode()
-        reasons = missing or [f"Unsupported AWS 'algorithm': it must be '{ALGORITHM.decode()}'."]
         shown = f"(Hashed with SHA-256 and encoded with Base64) Authorization={digest}"
-        raise IncompleteSignatureException(f"{' '.join(reasons)} {shown}")
+        raise IncompleteSignatureException(f"{' '.join(wrong)} {shown}")
     return _claim(parts[b"Credential"], parts[b"SignedHeaders"])
 
 

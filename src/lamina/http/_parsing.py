@@ -169,9 +169,12 @@ def _read_blob(_: Shape, value: Any) -> bytes:
     if type(value) is not str:
         raise SerializationException(_scalar_expected("a Blob", value))
     try:
-        return binascii.a2b_base64(value, strict_mode=True)
+        # The strict mode allows padding after a whole group.
+        if len(value) % 4 == 0:
+            return binascii.a2b_base64(value, strict_mode=True)
     except ValueError:
-        raise SerializationException("STRING_VALUE can not be decoded from base64") from None
+        pass
+    raise SerializationException("STRING_VALUE can not be decoded from base64")
 
 
 def _read_timestamp(_: Shape, value: Any) -> datetime:

@@ -10,8 +10,7 @@ from lamina.http._canonical import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     canonical_head,
-    canonical_path,
-    canonical_queries,
+    canonical_targets,
     signature,
     signing_key,
     string_to_sign,
@@ -43,8 +42,7 @@ def presign(
     )
     head = canonical_head(
         b"GET",
-        canonical_path(path.encode(), service.encode()),
-        canonical_queries(query.encode())[0],
+        *canonical_targets(path.encode(), query.encode(), service.encode())[0],
         {b"host": host.encode()},
         (b"host",),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from lamina.http._model import Shape
@@ -33,8 +34,7 @@ def _printed_double(value: float) -> str:
     """Java writes digits from 0.001 up to ten million, and a mantissa with ``E`` beyond."""
     if value == 0 or 1e-3 <= abs(value) < 1e7:
         return repr(value)
-    mantissa, _, exponent = f"{value!r}".partition("e")
-    if not exponent:
-        mantissa, _, exponent = f"{value:.16e}".partition("e")
-    whole, _, fraction = mantissa.partition(".")
-    return f"{whole}.{fraction.rstrip('0') or '0'}E{int(exponent)}"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    first, *others = map(str, digits)
+    mantissa = f"{'-' * sign}{first}.{''.join(others) or '0'}"
+    return f"{mantissa}E{len(others) + int(exponent)}"

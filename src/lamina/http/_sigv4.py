@@ -16,8 +16,7 @@ from lamina.errors import (
 from lamina.http._canonical import (
     UNSIGNED_PAYLOAD,
     canonical_head,
-    canonical_path,
-    canonical_queries,
+    canonical_targets,
     combined,
     signature,
     signing_key,
@@ -113,9 +112,9 @@ class Verifier:
         signed = self._moment(timestamp)
         if self._check_signatures:
             self._check_time(claim, timestamp, signed)
-        path = canonical_path(raw_path, claim.service)
         verb, names = method.encode(), claim.signed_headers
-        heads = tuple([canonical_head(verb, path, q, fields, names) for q in canonical_queries(query_string)])
+        targets = canonical_targets(raw_path, query_string, claim.service)
+        heads = tuple([canonical_head(verb, path, query, fields, names) for path, query in targets])
         token = claim.session_token or fields.get(b"x-amz-security-token")
         return Authentication(
             access_key_id,
