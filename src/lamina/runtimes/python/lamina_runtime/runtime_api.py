@@ -1,10 +1,11 @@
 """A client of the Runtime API (2018-06-01) over one kept-alive connection.
 
 ``http.client`` would cost more than a whole trivial invocation, so this speaks the HTTP/1.1 that it needs itself. The
-answer to an invocation and the request for the next one leave in one write, and come back in that order.
+answer to an invocation and the request for the next one leave in one write, and come back in that order. The module
+``_socket`` has all that is needed; ``socket`` on top of it would take milliseconds to import.
 """
 
-from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY, socket
+from _socket import AF_INET, IPPROTO_TCP, SOCK_STREAM, TCP_NODELAY, socket
 
 _RECEIVE = 65536
 _MAX_HEAD = 1 << 20

@@ -7,6 +7,7 @@ import sys
 import time
 
 _CONTROL = 3
+_RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def wait():
@@ -15,6 +16,7 @@ def wait():
     While the process waits nothing of the function exists for it: neither its variables nor its code.
     """
     missing = _missing_library_directories()
+    _warm_up()
     message = json.loads(_read_to_end(_CONTROL).decode("utf-8"))
     os.close(_CONTROL)
     os.environ.clear()
@@ -22,26 +24,25 @@ def wait():
     time.tzset()
     if any(os.path.isdir(directory) for directory in missing):
         # The dynamic linker has noted that these directories do not exist and would never look again.
-        os.execve(sys.executable, _command_line(), os.environ)
+        os.execve(sys.executable, [sys.executable, "-S", os.path.join(_RUNTIME, "bootstrap.py")], os.environ)
 
 
 def enter_task_root():
     """Go to the function's code and put it, and what layers bring, first on ``sys.path`` in AWS's order."""
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
-    runtime = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     os.chdir(root)
-    added = [root] + _layer_directories(runtime)
-    rest = [entry for entry in sys.path if entry not in added and entry != runtime]
-    own = os.environ.get("PYTHONPATH", runtime).split(os.pathsep)
-    before = [entry for entry in rest if entry in own]
-    sys.path[:] = added + before + [runtime] + [entry for entry in rest if entry not in own]
+    added = [root] + _layer_directories()
+    rest = [entry for entry in sys.path if entry not in added and entry != _RUNTIME]
+    chosen = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    before = [entry for entry in rest if entry in chosen]
+    sys.path[:] = added + before + [_RUNTIME] + [entry for entry in rest if entry not in chosen]
     importlib.invalidate_caches()
     _add_path_files(added)
 
 
-def _layer_directories(runtime):
+def _layer_directories():
     """Where layers put Python packages; a function that sets PYTHONPATH itself has chosen for itself."""
-    if os.environ.get("PYTHONPATH", runtime).rstrip("/") not in (runtime, "/var/runtime"):
+    if os.environ.get("PYTHONPATH", "").rstrip("/") not in ("", _RUNTIME):
         return []
     layers = os.environ.get("LAMINA_LAYERS_ROOT", "/opt")
     packages = "{}/python/lib/python{}.{}/site-packages".format(layers, *sys.version_info[:2])
@@ -62,9 +63,10 @@ def _missing_library_directories():
     return [directory for directory in directories if directory and not os.path.isdir(directory)]
 
 
-def _command_line():
-    with open("/proc/self/cmdline", "rb") as file:
-        return file.read().split(b"\0")[:-1]
+def _warm_up():
+    """Import what nearly every function is going to import."""
+    importlib.import_module("socket")
+    importlib.import_module("datetime")
 
 
 def _read_to_end(descriptor):
