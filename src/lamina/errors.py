@@ -15,7 +15,7 @@ them from the service model, and uses ``status`` below only for the codes that t
         ├── NotImplementedException        ├── MissingAuthenticationTokenException
         ├── UnrecognizedClientException    ├── InvalidSignatureException
         ├── IncompleteSignatureException   ├── SerializationException
-        └── ForbiddenException
+        ├── InvalidParameterException      └── ForbiddenException
 """
 
 from __future__ import annotations
@@ -106,6 +106,10 @@ class ValidationException(Unmodelled):
 
 class SerializationException(Unmodelled):
     """The request is not JSON, or a member of it is not of its type."""
+
+
+class InvalidParameterException(Unmodelled):
+    """A parameter of a request to the logs service is not valid."""
 
 
 class AccessDeniedException(Unmodelled):
