@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ _READY = "Lamina is ready at "
 class Service:
     """``lamina serve`` on a free port, with its own data folder."""
 
-    def __init__(self, data: Path) -> None:
+    def __init__(self, data: Path, *flags: str) -> None:
         command = [
             sys.executable,
             "-m",
@@ -24,14 +25,26 @@ class Service:
             str(data),
             "--log-level",
             "warning",
+            *flags,
         ]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.address = self._wait()
 
     def stop(self) -> None:
         """End the service as Ctrl-C would."""
-        self._process.terminate()
-        self._process.wait(timeout=10)
+        self.signal(signal.SIGINT)
+        self.wait()
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def wait(self) -> int:
+        """Wait for its end: its exit status."""
+        status = self._process.wait(timeout=10)
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+        return status
 
     def _wait(self) -> str:
         assert self._process.stdout is not None

@@ -20,13 +20,14 @@ class KeyRing:
     """Finds the key of an access key id.
 
     On loopback the pair ``test``/``test`` belongs to the configured account, and twelve digits with the secret
-    ``test`` to the account of that number. Beyond loopback neither works; a real pair is made at the first start and
+    ``test`` to the account of that number; with ``--auth off`` any key id will do. Beyond loopback neither works; a real pair is made at the first start and
     kept in the data folder.
     """
 
     def __init__(self, settings: Settings) -> None:
         self._account_id = settings.account_id
         self._loopback = settings.loopback
+        self._anyone = not settings.auth
         self._keys = {key.access_key_id: key for key in settings.keys}
         if not self._loopback:
             self._check(settings)
@@ -63,6 +64,8 @@ class KeyRing:
             account_id = self._account_id
         elif len(access_key_id) == 12 and access_key_id.isascii() and access_key_id.isdigit():
             account_id = access_key_id
+        elif self._anyone:
+            account_id = self._account_id
         else:
             return None
         return AccessKey(access_key_id=access_key_id, secret_access_key=_WELL_KNOWN, account_id=account_id)

@@ -3,6 +3,6 @@
 from lamina.execution._execution import Execution
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._router import Address
-from lamina.execution._starter import Starter, runtime_version_arn
+from lamina.execution._starter import Starter
 
-__all__ = ["Address", "Execution", "Invocation", "Outcome", "Starter", "runtime_version_arn"]
+__all__ = ["Address", "Execution", "Invocation", "Outcome", "Starter"]

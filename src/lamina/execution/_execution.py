@@ -40,6 +40,7 @@ class Execution:
         self._concurrency = Concurrency(account_concurrency)
         self._idle_seconds = idle_seconds
         self._pools: dict[str, Pool] = {}
+        self._retired: list[Pool] = []
         self._awake: set[Environment] = set()
         self._freezer: asyncio.TimerHandle | None = None
         self._reclaimer: asyncio.TimerHandle | None = None
@@ -69,6 +70,10 @@ class Execution:
         finally:
             self._concurrency.leave(route)
 
+    async def prepare(self, new: LiveVersion) -> None:
+        """Do what makes the first start of ``new`` quick, and does not change what serves."""
+        await self._starter.prepare(new)
+
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has."""
         pool = self._pools.get(old.deployment)
@@ -84,6 +89,11 @@ class Execution:
             pool = self._pools.pop(deployment, None)
             if pool is not None:
                 pool.retire()
+                self._retired.append(pool)
+
+    def packages_in_use(self) -> set[str]:
+        """The packages whose trees are mounted somewhere."""
+        return {pool.live.package for pool in (*self._pools.values(), *self._retired)}
 
     def expect(self, runtime_name: str) -> None:
         """Functions of this runtime are about to be used."""
@@ -95,8 +105,8 @@ class Execution:
             if timer is not None:
                 timer.cancel()
         await self._starter.close()
-        for pool in self._pools.values():
-            await pool.close()
+        for pool in (*self._pools.values(), *self._retired):
+            pool.close()
 
     def _pool(self, live: LiveVersion) -> Pool:
         pool = self._pools.get(live.deployment)
@@ -138,7 +148,8 @@ class Execution:
                 pool.idle.pop(0).end()
             if pool.empty:
                 del self._pools[deployment]
-        again = bool(self._pools)
+        self._retired = [pool for pool in self._retired if not pool.empty]
+        again = bool(self._pools or self._retired)
         self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim) if again else None
 
 

@@ -1,4 +1,4 @@
-"""What a function prints: read from its pipe, cut into lines, written to the log, with the tail that a caller asks for."""
+"""What a function prints: read from its pipe, cut into lines, written to the log, kept for LogType=Tail."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Pool:
         if not self._waiters:
             self._end_idle()
 
-    async def close(self) -> None:
+    def close(self) -> None:
         """End everything."""
         self.retired = True
         for task in tuple(self._tasks):

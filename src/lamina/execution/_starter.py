@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 import uuid
 from collections.abc import Callable
@@ -12,22 +11,16 @@ from typing import Protocol
 
 import orjson
 
+from lamina.execution._bytecode import Compiler, Trees
 from lamina.execution._environment import Environment
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
 from lamina.execution._variables import environment, needs_fresh_process
-from lamina.functions import LiveVersion
+from lamina.functions import LiveVersion, runtime_version_arn
 from lamina.runtimes import Runtime
 from lamina.sandbox import Bind, Limits, Sandbox, SandboxLauncher, SandboxSpec
 
 _STARTS_AT_ONCE = 16
-
-
-class Trees(Protocol):
-    """Where code lies unpacked."""
-
-    def tree(self, digest: str) -> Path:
-        """The read-only tree of a package; blocks while it is unpacked."""
 
 
 class Logs(Protocol):
@@ -47,12 +40,23 @@ class Runtimes(Protocol):
 class Starter:
     """Starts environments, a bounded number at the same time, so that a burst does not starve itself."""
 
-    def __init__(self, launcher: SandboxLauncher, runtimes: Runtimes, trees: Trees, logs: Logs, spares: int) -> None:
+    def __init__(
+        self,
+        launcher: SandboxLauncher,
+        runtimes: Runtimes,
+        trees: Trees,
+        logs: Logs,
+        *,
+        folder: Path,
+        spares: int,
+    ) -> None:
+        """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime."""
         self._launcher = launcher
         self._runtimes = runtimes
         self._trees = trees
         self._logs = logs
         self._spares = Spares(launcher, spares)
+        self._compiler = Compiler(launcher, trees, folder / "bytecode")
         self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
 
     async def start(
@@ -83,6 +87,10 @@ class Starter:
         self.expect(live.runtime)
         return ready
 
+    async def prepare(self, live: LiveVersion) -> None:
+        """Byte-compile the version's package, if that was not done before."""
+        await self._compiler.compile(live, self._runtimes.resolve(live.runtime))
+
     def expect(self, runtime_name: str) -> None:
         """Have spares ready for the runtime from now on."""
         runtime = self._runtimes.resolve(runtime_name)
@@ -107,12 +115,7 @@ class Starter:
     def _open_stream(self, live: LiveVersion, runtime: Runtime) -> tuple[str, LogStream]:
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{live.version}]{uuid.uuid4().hex}"
         stream = self._logs.open(live.key.account_id, live.key.region, live.log_group, name)
-        arn = runtime_version_arn(live.key.region, runtime.version_label)
+        arn = runtime_version_arn(live.key.region, live.runtime)
         line = f"INIT_START Runtime Version: {runtime.version_label}\tRuntime Version ARN: {arn}\n"
         stream.write(int(time.time() * 1000), line)
         return name, stream
-
-
-def runtime_version_arn(region: str, version_label: str) -> str:
-    """The ARN of a runtime's version: AWS's form, with the hash of our label."""
-    return f"arn:aws:lambda:{region}::runtime:{hashlib.sha256(version_label.encode()).hexdigest()}"

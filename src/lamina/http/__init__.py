@@ -1,1 +1,9 @@
-""""""
+"""The HTTP edge: one ASGI application that speaks the service model."""
+
+from lamina.http._application import Application
+from lamina.http._guard import Guard
+from lamina.http._model import ServiceModel
+from lamina.http._presign import presign
+from lamina.http._sigv4 import Verifier
+
+__all__ = ["Application", "Guard", "ServiceModel", "Verifier", "presign"]

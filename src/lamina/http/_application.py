@@ -7,9 +7,16 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO
 
-from lamina.errors import NotImplementedException, ResourceNotFoundException, ServiceError, ServiceException
+from lamina.errors import (
+    NotImplementedException,
+    ResourceNotFoundException,
+    ServiceError,
+    ServiceException,
+    UnrecognizedClientException,
+)
 from lamina.functions import Call
 from lamina.http import _body, _invoke, _logs_protocol, _operations
+from lamina.http._chunked import decode_chunks
 from lamina.http._guard import Guard
 from lamina.http._invoke import Enqueue, Executor, Invoke
 from lamina.http._logs_protocol import LogsProtocol
@@ -31,7 +38,8 @@ class Application:
     """Lamina over HTTP.
 
     The service that the signature names decides who answers: ``lambda`` or ``logs``. ``open_package`` gives the
-    bytes of a stored package by its digest, for the download links of GetFunction.
+    bytes of a stored package by its digest, for the download links of GetFunction; ``download_key_id`` is the key that
+    signs these links, good for nothing else.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class Application:
         enqueue: Enqueue,
         logs: Mapping[str, Handler],
         open_package: Callable[[str], BinaryIO],
+        download_key_id: str,
     ) -> None:
         self._model = model
         self._guard = guard
@@ -54,6 +63,7 @@ class Application:
         self._invoke = Invoke(model.operations["Invoke"], executor, enqueue)
         self._logs = LogsProtocol(logs)
         self._open_package = open_package
+        self._download_key_id = download_key_id
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """ASGI: answer one request."""
@@ -75,7 +85,9 @@ class Application:
     async def _answer(self, request: Request, send: Send) -> Response | None:
         self._guard.check(request.fields)
         authentication = self._verifier.begin(request.method, request.raw_path, request.query_string, request.headers)
-        if request.raw_path.startswith(_DOWNLOAD):
+        if (authentication.access_key_id == self._download_key_id) != request.raw_path.startswith(_DOWNLOAD):
+            raise UnrecognizedClientException("The security token included in the request is invalid.")
+        if authentication.access_key_id == self._download_key_id:
             return await self._download(request, authentication, send)
         if authentication.service == "logs":
             body = await self._read(request, authentication, _SMALL, "logs")
@@ -97,6 +109,8 @@ class Application:
 
     def _verified(self, authentication: Authentication, body: _body.Body) -> _body.Body:
         self._verifier.check(authentication, body.sha256)
+        if authentication.is_chunked:
+            return _body.Body(decode_chunks(authentication, bytes(body.data)), body.sha256)
         return body
 
     async def _download(self, request: Request, authentication: Authentication, send: Send) -> Response | None:
