@@ -7,7 +7,6 @@ from pathlib import Path
 BOOTSTRAPS = Path(__file__).parent
 LANGUAGE = "/var/lang"
 RUNTIME = "/var/runtime"
-TASK = "/var/task"
 LAYERS = "/opt"
 
 PATH = "/var/lang/bin:/usr/local/bin:/usr/bin/:/bin:/opt/bin"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.runtimes._interface import Runtime
-from lamina.runtimes._places import BOOTSTRAPS, LIBRARY_PATH, PATH, RUNTIME
+from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LAYERS, LIBRARY_PATH, PATH, RUNTIME
 from lamina.sandbox import Bind
 
 NAMES = ("provided", "provided.al2", "provided.al2023")
@@ -17,5 +17,9 @@ def provided(name: str) -> Runtime:
         binds=(Bind(source=BOOTSTRAPS / "provided", target=RUNTIME),),
         generic=False,
         version_label=f"{name.replace('.', ':')}.v1",
-        environment={"PATH": PATH.removeprefix("/var/lang/bin:"), "LD_LIBRARY_PATH": LIBRARY_PATH},
+        environment={
+            "PATH": PATH.removeprefix(f"{LANGUAGE}/bin:"),
+            "LD_LIBRARY_PATH": LIBRARY_PATH.removeprefix(f"{LANGUAGE}/lib:"),
+            "LAMINA_LAYERS_ROOT": LAYERS,  # The launching script takes it away before the function starts.
+        },
     )

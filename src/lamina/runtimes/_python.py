@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lamina.runtimes._interface import Runtime
-from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LIBRARY_PATH, PATH, RUNTIME
+from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LAYERS, LIBRARY_PATH, PATH, RUNTIME
+from lamina.runtimes._sdk import sdk_binds
 from lamina.runtimes._search import SearchPath, entries, in_usr, installations, may_be_bound, program
 from lamina.sandbox import Bind
 
@@ -28,7 +29,7 @@ class Python:
     def runtime(self) -> Runtime:
         """How the ``python3.x`` of this interpreter runs; one outside ``/usr`` is bound at ``/var/lang``."""
         interpreter = str(self.program)
-        binds: tuple[Bind, ...] = (Bind(source=BOOTSTRAPS / "python", target=RUNTIME),)
+        binds: tuple[Bind, ...] = (Bind(source=BOOTSTRAPS / "python", target=RUNTIME), *sdk_binds(self.minor))
         if not in_usr(self.program):
             interpreter = f"{LANGUAGE}/bin/{self.program.name}"
             binds += (Bind(source=self.prefix, target=LANGUAGE),)
@@ -43,6 +44,7 @@ class Python:
                 "LD_LIBRARY_PATH": LIBRARY_PATH,
                 "PYTHONPATH": RUNTIME,
                 "LC_CTYPE": "C.UTF-8",
+                "LAMINA_LAYERS_ROOT": LAYERS,  # The bootstrap takes it away before the function starts.
             },
         )
 

@@ -109,3 +109,12 @@ def test_obeys_path_files_of_the_package(start: Start, python: str) -> None:
         "vendor/vendored.py": "VALUE = 5\n",
     }
     assert start(python, files).invoke().json == 5
+
+
+def test_leaves_the_layers_to_a_function_with_its_own_module_path(start: Start, python: str, tmp_path: Path) -> None:
+    write(tmp_path / "chosen", {"own.py": "VALUE = 3\n"})
+    source = "import own, sys\ndef handler(event, context): return [own.VALUE, sys.path]\n"
+    value, path = start(python, {"index.py": source}, PYTHONPATH=f"{tmp_path}/chosen").invoke().json
+    assert value == 3
+    assert path[1] == f"{tmp_path}/chosen"
+    assert f"{tmp_path}/opt/python" not in path

@@ -37,6 +37,15 @@ def test_finds_a_python_of_a_version_manager(tmp_path: Path) -> None:
     assert (runtime.generic, runtime.version_label) == (True, "python:3.12.v1")
 
 
+def test_brings_the_sdk_to_each_python_that_can_run_it(tmp_path: Path) -> None:
+    python(tmp_path / "3.6.1", 6)
+    python(tmp_path / "3.99.1", 99)
+    runtimes = Runtimes.discover(search(pythons=(tmp_path,)))
+    targets = [{bind.target for bind in runtimes.resolve(name).binds} for name in ("python3.6", "python3.99")]
+    assert targets[0] == {"/var/lang", "/var/runtime"}
+    assert targets[1] >= {"/var/sdk/boto3", "/var/sdk/botocore", "/var/sdk/urllib3", "/var/sdk/six.py"}
+
+
 def test_takes_the_newest_patch_version(tmp_path: Path) -> None:
     for version in ("3.12.9", "3.12.10", "3.12.1"):
         python(tmp_path / version, 12)

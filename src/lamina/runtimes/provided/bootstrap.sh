@@ -2,6 +2,7 @@
 # Starts the bootstrap that a function of an OS-only runtime brings itself: the package's, or else a layer's.
 task="${LAMBDA_TASK_ROOT:-/var/task}"
 layers="${LAMINA_LAYERS_ROOT:-/opt}"
+unset LAMINA_LAYERS_ROOT
 
 for bootstrap in "$task/bootstrap" "$layers/bootstrap"; do
     if [ -f "$bootstrap" ] && [ -x "$bootstrap" ]; then

@@ -8,6 +8,7 @@ import time
 
 _CONTROL = 3
 _RUNTIME = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_SDK = os.path.join(os.path.dirname(_RUNTIME), "sdk")
 
 
 def wait():
@@ -31,20 +32,21 @@ def enter_task_root():
     """Go to the function's code and put it, and what layers bring, first on ``sys.path`` in AWS's order."""
     root = os.environ.get("LAMBDA_TASK_ROOT", "/var/task")
     os.chdir(root)
-    added = [root] + _layer_directories()
-    rest = [entry for entry in sys.path if entry not in added and entry != _RUNTIME]
+    layers = os.environ.pop("LAMINA_LAYERS_ROOT", "/opt")
     chosen = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    # A function that sets PYTHONPATH itself has chosen for itself where layers put packages.
+    added = [root] + (_layer_directories(layers) if chosen in ([""], [_RUNTIME]) else [])
+    rest = [entry for entry in sys.path if entry not in added and entry != _RUNTIME]
     before = [entry for entry in rest if entry in chosen]
-    sys.path[:] = added + before + [_RUNTIME] + [entry for entry in rest if entry not in chosen]
-    importlib.invalidate_caches()
+    after = [entry for entry in rest if entry not in chosen]
+    sys.path[:] = added + before + [_RUNTIME, _SDK] + after
+    # importlib.invalidate_caches() would import importlib.metadata, which takes longer than all the rest.
+    for directory in added:
+        sys.path_importer_cache.pop(directory, None)
     _add_path_files(added)
 
 
-def _layer_directories():
-    """Where layers put Python packages; a function that sets PYTHONPATH itself has chosen for itself."""
-    if os.environ.get("PYTHONPATH", "").rstrip("/") not in ("", _RUNTIME):
-        return []
-    layers = os.environ.get("LAMINA_LAYERS_ROOT", "/opt")
+def _layer_directories(layers):
     packages = "{}/python/lib/python{}.{}/site-packages".format(layers, *sys.version_info[:2])
     return [packages, layers + "/python"]
 
