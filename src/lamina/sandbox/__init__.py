@@ -9,15 +9,20 @@ from lamina.sandbox._interface import (
     SandboxSpec,
     SandboxUnavailable,
 )
-from lamina.sandbox._launcher import Launcher
+from lamina.sandbox._launcher import Launcher, probe
+from lamina.sandbox._report import Capability, Report, doctor
 
 __all__ = [
     "Bind",
+    "Capability",
     "Exit",
     "Launcher",
     "Limits",
+    "Report",
     "Sandbox",
     "SandboxLauncher",
     "SandboxSpec",
     "SandboxUnavailable",
+    "doctor",
+    "probe",
 ]

@@ -1,12 +1,11 @@
-"""The launcher's record of one sandbox, from the clone of its first process to its last trace."""
+"""The launcher's record of one sandbox, from its first process to its last trace."""
 
 from __future__ import annotations
 
 import os
 import signal
 
-from lamina.sandbox import _init, _messages, _mounts
-from lamina.sandbox._root import TMP
+from lamina.sandbox import _messages, _names, _watch
 from lamina.sandbox._steps import Step
 
 TYPE_CHECKING = False
@@ -15,32 +14,48 @@ if TYPE_CHECKING:
 
     from lamina.sandbox._cgroups import Group
     from lamina.sandbox._messages import Message
+    from lamina.sandbox._plain import Plain
+    from lamina.sandbox._program import Fit
     from lamina.sandbox._world import World
 
 Limits = dict[str, int]
+DEFAULT_LIMITS: Limits = {"memory_mb": 128, "tmp_mb": 512, "processes": 1024, "open_files": 1024}
+PROGRAM = ("argv", "environment", "working_directory", "limits")
 
 
 class Box:
-    """One sandbox. It is made without a program and gets one by ``order``."""
+    """One sandbox. It is made without a program, and gets one by ``order``."""
 
-    def __init__(self, world: World, name: str, limits: Limits) -> None:
-        """Clone the first process and put it into its groups. Raises ``StepFailed``."""
-        self.name = name
-        self._world = world
-        self._fit = world.fit()
-        self._tmp_mb = limits["tmp_mb"]
-        self.group = self._make_group(limits)
-        self._peak = self.group.memory.peak() if self.group else os.memfd_create("peak")
-        self.memory_event = self.group.memory.watch() if self.group else None
-        self.channel, self.pid = self._clone()
-        self.pidfd = os.pidfd_open(self.pid)
-        if self.group:
-            with Step("join the control groups"):
-                self.group.attach(self.pid)
+    def __init__(self, world: World | Plain, serial: int, limits: Limits | None = None) -> None:
+        """Make the first process and put it into its groups. Raises ``StepFailed``, and leaves nothing then."""
+        self.name = f"spare{serial}"
         self.request: int | None = None
         self.status: int | None = None
         self.out_of_memory = False
+        self.limits = limits or DEFAULT_LIMITS
+        self.memory_event: int | None = None
+        self.group: Group | None = None
+        self._world = world
         self._kept: list[int] = []
+        self._fit: Fit = world.fit(serial)
+        try:
+            self._peak = self._make_group(serial)
+        except BaseException:
+            self._drop_group()
+            raise
+        try:
+            self.channel, self.pid = self._begin()
+        except BaseException:
+            os.close(self._peak)
+            self._drop_group()
+            raise
+        self.pidfd = os.pidfd_open(self.pid)
+
+    def join(self) -> None:
+        """Put the first process into its groups: 12 ms, as the kernel waits for a quiet moment on all CPUs."""
+        if self.group:
+            with Step("join the control groups"):
+                self.group.attach(self.pid)
 
     def order(self, order: Message) -> None:
         """Send the program to the first process, which answers ``started`` or ``failed`` on the channel."""
@@ -48,26 +63,30 @@ class Box:
         mounts = self._open(order["binds"], order["limits"])
         output, output_end = os.pipe2(os.O_CLOEXEC)
         control_end, control = os.pipe2(os.O_CLOEXEC)
-        if self._fit.outer is None:
-            # Opening /dev/stdout opens the pipe anew, as its owner.
-            os.fchown(output_end, self._fit.uid, self._fit.gid)
         self._kept = [output, control]
+        if self._fit.outer is None and self._fit.uid is not None:
+            # Opening /dev/stdout opens the pipe anew, as its owner.
+            os.fchown(output_end, self._fit.uid, self._fit.uid)
         given = [output_end, control_end, *(descriptor for descriptor, _ in mounts)]
-        members = ("argv", "environment", "working_directory", "limits")
-        message = {name: order[name] for name in members} | {"targets": [target for _, target in mounts]}
+        program = _names.renamed({name: order[name] for name in PROGRAM}, self._world.names(self._fit))
+        message = program | {"targets": [target for _, target in mounts]}
         try:
             _messages.send(self.channel, message, given)
         finally:
             _close(given)
 
-    def handover(self, listener: int) -> tuple[Message, list[int]]:
-        """What the server gets: words and descriptors. They are sent once and then closed by ``handed_over``."""
-        self._kept = [listener, *self._kept]
+    def handover(self, message: Message, listener: int) -> tuple[Message, list[int]]:
+        """What the server gets: words and descriptors. Call ``handed_over`` once they are sent."""
+        self._kept.insert(0, listener)
         freezer = self.group.freezer() if self.group else None
         if freezer:
             self._kept.append(freezer[0])
         self._kept.append(os.dup(self._peak))
-        return {"freezer": freezer and freezer[1:]}, self._kept
+        return {
+            "freezer": freezer and freezer[1:],
+            "runtime_api": message["started"],
+            "names": self._world.names(self._fit),
+        }, self._kept
 
     def handed_over(self) -> None:
         """Close what the server has by now."""
@@ -80,7 +99,7 @@ class Box:
         mounts = self._open(binds, limits)
         try:
             with Step("mount in the sandbox"):
-                self._world.root.attach_in(self.pidfd, mounts)
+                self._world.attach(self.pidfd, mounts)
         finally:
             _close([descriptor for descriptor, _ in mounts])
 
@@ -88,48 +107,66 @@ class Box:
         """Have the first process stop or continue everybody."""
         _messages.send(self.channel, {"freeze": freeze})
 
+    def measure(self) -> None:
+        """Where no group counts memory: note the highest sum so far, and end a sandbox above its limit."""
+        used = _watch.resident(self.pid)
+        if used > int(os.pread(self._peak, 32, 0) or b"0"):
+            os.pwrite(self._peak, str(used).encode(), 0)
+        if used > self.limits["memory_mb"] * 1024 * 1024 and not self.out_of_memory:
+            self.out_of_memory = True
+            self.kill()
+
     def kill(self) -> None:
         """End everything inside; the first process takes the others with it."""
-        signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+        self._world.kill(self.channel, self.pidfd)
         if self.group:
             self.group.kill()
 
     def finish(self) -> Message:
         """Collect the ended first process: how its program ended."""
         os.waitpid(self.pid, 0)
-        os.close(self.pidfd)
-        if self.memory_event is not None:
-            os.close(self.memory_event)
+        peak = int(os.pread(self._peak, 32, 0) or b"0")
+        lacked = self.out_of_memory or (self.group is not None and self.group.memory.victims() > 0)
         self.channel.close()
         self.handed_over()
+        _close([self.pidfd, self._peak])
         self._world.release(self._fit)
-        peak = int(os.pread(self._peak, 32, 0) or b"0")
-        os.close(self._peak)
-        lacked = self.out_of_memory or (self.group is not None and self.group.memory.victims() > 0)
-        if self.status is None or lacked:
-            return {"status": None, "signal": int(signal.SIGKILL), "out_of_memory": lacked, "peak": peak}
-        code = os.waitstatus_to_exitcode(self.status)
-        fate = {"status": code, "signal": None} if code >= 0 else {"status": None, "signal": -code}
-        return {**fate, "out_of_memory": False, "peak": peak}
+        return {**_fate(self.status, out_of_memory=lacked), "peak": peak}
 
-    def _clone(self) -> tuple[socket.socket, int]:
-        furniture = self._world.furniture(self._fit, self._tmp_mb)
+    def remove(self) -> bool:
+        """Remove the groups; false when that must be tried again."""
+        return self.group is None or self.group.remove()
+
+    def close_event(self) -> None:
+        """Close the descriptor that tells of memory running out."""
+        if self.memory_event is not None:
+            os.close(self.memory_event)
+            self.memory_event = None
+
+    def _begin(self) -> tuple[socket.socket, int]:
         ours, theirs = _messages.pair()
-        with Step("clone into new namespaces"):
-            pid = self._world.root.clone(_init.NAMESPACES)
-        if pid == 0:
-            _init.run(theirs, self._fit, furniture)
-        theirs.close()
-        _close([descriptor for descriptor, _ in furniture])
-        return ours, pid
+        try:
+            with theirs:
+                return ours, self._world.begin(theirs, self._fit, self.limits["tmp_mb"])
+        except BaseException:
+            ours.close()
+            raise
 
-    def _make_group(self, limits: Limits) -> Group | None:
+    def _make_group(self, serial: int) -> int:
+        """Make the groups, where there are any; a descriptor that reads the highest use of memory."""
         if self._world.groups is None:
-            return None
+            return os.memfd_create("peak", os.MFD_CLOEXEC)
         with Step("make the sandbox's control groups"):
-            group = self._world.groups.create(self.name)
-            group.limit(memory_mb=limits["memory_mb"], processes=limits["processes"])
-            return group
+            self.group = self._world.groups.create(str(serial))
+            self._limit(self.limits)
+            self.memory_event = self.group.memory.watch()
+            return self.group.memory.peak()
+
+    def _drop_group(self) -> None:
+        self.close_event()
+        self._world.release(self._fit)
+        if self.group:
+            self.group.remove()
 
     def _limit(self, limits: Limits) -> None:
         if self.group:
@@ -138,24 +175,20 @@ class Box:
 
     def _open(self, binds: list[tuple[str, str, bool]], limits: Limits) -> list[tuple[int, str]]:
         """Detached mounts for ``binds``, and another ``/tmp`` when its size is to change."""
-        mounts: list[tuple[int, str]] = []
-        try:
-            for source, target, writable in binds:
-                with Step(f"bind {source}"):
-                    descriptor = _mounts.detached(source, writable=writable)
-                    mounts.append((descriptor, target))
-                    self._world.root.ensure(target, directory=_is_directory(descriptor))
-            if limits["tmp_mb"] != self._tmp_mb:
-                mounts.append((self._world.tmp(limits["tmp_mb"]), TMP))
-                self._tmp_mb = limits["tmp_mb"]
-        except BaseException:
-            _close([descriptor for descriptor, _ in mounts])
-            raise
+        tmp_mb = limits["tmp_mb"] if limits["tmp_mb"] != self.limits["tmp_mb"] else None
+        mounts = self._world.open(self._fit, binds, tmp_mb)
+        self.limits = limits
         return mounts
 
 
-def _is_directory(descriptor: int) -> bool:
-    return os.fstat(descriptor).st_mode & 0o170000 == 0o040000
+def _fate(status: int | None, *, out_of_memory: bool) -> Message:
+    """How the program ended, by its wait status. Without one, it was killed together with the first process."""
+    if status is None or out_of_memory:
+        return {"status": None, "signal": int(signal.SIGKILL), "out_of_memory": out_of_memory}
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        return {"status": None, "signal": -code, "out_of_memory": False}
+    return {"status": code, "signal": None, "out_of_memory": False}
 
 
 def _close(descriptors: list[int]) -> None:

@@ -84,12 +84,17 @@ class Groups:
             raise OSError(ENOENT, f"no usable control group for {' and '.join(missing)}")
         if not cpu:
             parents.pop("cpu", None)
+        self.freezable = "unified" in parents or "freezer" in parents
         self._bases = {kind: f"{parent}/{name}" for kind, parent in parents.items()}
         self._record = record
         _write(record, "".join(f"{base}\n" for base in sorted(set(self._bases.values()))), create=True)
-        for base in sorted(set(self._bases.values())):
-            os.mkdir(base)
-            _delegate(base)
+        try:
+            for base in sorted(set(self._bases.values())):
+                os.mkdir(base)
+                _delegate(base)
+        except OSError:
+            self.close()
+            raise
 
     def create(self, name: str) -> Group:
         """The groups of a new sandbox."""

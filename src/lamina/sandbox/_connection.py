@@ -34,20 +34,32 @@ class Connection:
         self._ready: asyncio.Future[dict[str, Any]] = self._loop.create_future()
         self._socket: socket.socket
         self._process: subprocess.Popen[bytes]
+        self.report: dict[str, Any] = {}
         self.lost = False
 
     async def open(self, arguments: list[str]) -> dict[str, Any]:
-        """Start the process and wait for its first words. Raises ``SandboxUnavailable``."""
+        """Start the process and wait until it serves; its report. Raises ``SandboxUnavailable``."""
+        await self._spawn(arguments)
+        words = await self._ready
+        if "unavailable" in words:
+            await self.close()
+            raise SandboxUnavailable(words["unavailable"])
+        return self.report
+
+    async def inquire(self, arguments: list[str]) -> None:
+        """Start a process that only reports, and wait for its end."""
+        await self._spawn(arguments)
+        await self._ready
+        await self.close()
+        if not self.report:
+            raise SandboxUnavailable(LOST)
+
+    async def _spawn(self, arguments: list[str]) -> None:
         self._socket, theirs = _messages.pair()
         self._socket.setblocking(False)
         with theirs:
             self._process = await asyncio.to_thread(_spawn, theirs.fileno(), arguments)
         self._loop.add_reader(self._socket.fileno(), self._on_readable)
-        words = await self._ready
-        if "unavailable" in words:
-            await self.close()
-            raise SandboxUnavailable(words["unavailable"])
-        return words
 
     async def request(self, operation: str, **members: object) -> Answer:
         """Ask for something and wait for the answer. Raises ``SandboxUnavailable`` with the launcher's reason."""
@@ -90,6 +102,8 @@ class Connection:
             self._on_exit(message)
         elif "request" in message:
             self._answer(message, descriptors)
+        elif "findings" in message:
+            self.report = message
         elif not self._ready.done():
             self._ready.set_result(message)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import select
 import signal
+import socket
 
 from lamina.sandbox import _messages, _mounts, _network, _privileges, _syscalls
 from lamina.sandbox._program import Program
@@ -16,7 +17,6 @@ from lamina.sandbox._steps import Step, StepFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
     from typing import NoReturn
 
     from lamina.sandbox._program import Fit
@@ -45,7 +45,7 @@ def run(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> N
 
 
 def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> None:
-    _settle(channel, [descriptor for descriptor, _ in furniture])
+    settle(channel, [descriptor for descriptor, _ in furniture])
     _furnish(furniture)
     with Step("bind 127.0.0.1:9001"):
         _network.raise_loopback()
@@ -59,14 +59,14 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     pid = program.start()
     for descriptor in (output, control):
         os.close(descriptor)
-    _messages.send(channel, {"started": True}, [listener.fileno()])
+    _messages.send(channel, {"started": _network.name(_network.RUNTIME_API)}, [listener.fileno()])
     listener.close()
     _give_up_rights(fit)
-    code = _reap(channel, pid) if fit.outer else _wait(pid)
+    code = _wait(pid) if fit.freezable else _reap(channel, pid)
     _messages.send(channel, {"exited": code})
 
 
-def _settle(channel: socket.socket, kept: list[int]) -> None:
+def settle(channel: socket.socket, kept: list[int]) -> None:
     """Let go of everything that was the launcher's."""
     _privileges.die_with_parent()
     signal.set_wakeup_fd(-1)
@@ -88,26 +88,19 @@ def _furnish(furniture: list[tuple[int, str]]) -> None:
     with Step("mount /proc"):
         _mounts.proc()
     with Step("set the host name"):
-        _set_host_name()
-
-
-def _set_host_name() -> None:
-    descriptor = os.open("/proc/sys/kernel/hostname", os.O_WRONLY)
-    try:
-        os.write(descriptor, HOST_NAME.encode())
-    finally:
-        os.close(descriptor)
+        socket.sethostname(HOST_NAME)
 
 
 def _give_up_rights(fit: Fit) -> None:
     """Nobody inside may touch the reaper: another user, or one from outside their user namespace."""
     with Step("drop the reaper's privileges"):
-        if fit.outer is None:
-            _privileges.drop(uid=REAPER, gid=REAPER)
+        if fit.outer is None and fit.uid is not None:
+            # One that is to stop the program must be its user; nobody can trace it all the same.
+            _privileges.drop(REAPER if fit.freezable else fit.uid)
         else:
             _syscalls.clear_capabilities()
             _syscalls.prctl(_syscalls.PR_SET_NO_NEW_PRIVS, 1)
-            _syscalls.prctl(_syscalls.PR_SET_DUMPABLE, 0)
+        _syscalls.prctl(_syscalls.PR_SET_DUMPABLE, 0)
         _privileges.die_with_parent()
 
 

@@ -1,4 +1,4 @@
-"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <options>``.
+"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <spares> <cpu>``.
 
 It imports its own files and little else: the package's ``__init__``, with the server's half and asyncio, is not run.
 """
@@ -25,6 +25,6 @@ def adopt_package() -> None:
 
 if __name__ == "__main__":
     adopt_package()
-    from lamina.sandbox import _service
+    from lamina.sandbox import _start_up
 
-    _service.main(sys.argv[1:])
+    _start_up.main(sys.argv[1:])

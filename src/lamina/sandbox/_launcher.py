@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import uuid
 from pathlib import Path
 from signal import SIGKILL
@@ -11,67 +11,106 @@ from typing import Any, Self
 
 from lamina.sandbox._connection import Connection
 from lamina.sandbox._interface import SandboxSpec
+from lamina.sandbox._report import MEANING, Report
 from lamina.sandbox._sandbox import IsolatedSandbox, packed_binds, packed_limits
+
+SPARES = 2
+logger = logging.getLogger(__name__)
 
 
 class Launcher:
     """Implements ``SandboxLauncher``. A launcher's process that ends takes its sandboxes along and is replaced."""
 
-    def __init__(self, directory: Path, level: str, *, cpu_quota: bool) -> None:
+    level: str
+    report: Report
+
+    def __init__(self, arguments: list[str]) -> None:
         """Use ``open``."""
-        self.level = level
-        self._directory = directory
-        self._options = "cpu" if cpu_quota else ""
+        self._arguments = arguments
         self._connection: Connection | None = None
         self._sandboxes: dict[str, IsolatedSandbox] = {}
+        self._starting: set[str] = set()
+        self._early: dict[str, dict[str, Any]] = {}
         self._opening = asyncio.Lock()
+        self._closed = False
 
     @classmethod
-    async def open(cls, directory: Path, isolation: str = "auto", *, cpu_quota: bool = False) -> Self:
+    async def open(
+        cls, directory: Path, isolation: str = "auto", *, spares: int = SPARES, cpu_quota: bool = False
+    ) -> Self:
         """Start the launcher's process, which keeps its files in ``directory``.
 
-        ``isolation`` is ``auto``, a level, or ``min:`` and a level. ``cpu_quota`` gives a sandbox CPU time in
-        proportion to its memory, as AWS does: one CPU at 1,769 MB. Raises ``SandboxUnavailable``.
+        ``isolation`` is ``auto``, a level (A, B or E), or ``min:`` and a level. ``spares`` sandboxes without a
+        program wait ready. ``cpu_quota`` gives a sandbox CPU time in proportion to its memory, as AWS does: one CPU
+        at 1,769 MB. Raises ``SandboxUnavailable`` with one line when the machine does not allow what is asked.
         """
-        directory = directory.absolute()
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        level = "A" if os.geteuid() == 0 else "B"
-        launcher = cls(directory, level, cpu_quota=cpu_quota)
+        directory = _made(directory)
+        launcher = cls([str(directory), isolation, str(spares), "cpu" if cpu_quota else ""])
         await launcher._connect()
+        if launcher.level == "E":
+            logger.warning("functions are NOT isolated: level E is %s", MEANING["E"])
         return launcher
 
     async def start(self, spec: SandboxSpec) -> IsolatedSandbox:
         """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step."""
         connection = await self._connect()
         name = uuid.uuid4().hex
-        result, descriptors = await connection.request("start", sandbox=name, **_packed(spec))
+        self._starting.add(name)
+        try:
+            result, descriptors = await connection.request("start", sandbox=name, **_packed(spec))
+        except asyncio.CancelledError:
+            connection.post("kill", sandbox=name)
+            raise
+        finally:
+            self._starting.discard(name)
+            early = self._early.pop(name, None)
         sandbox = IsolatedSandbox(connection, name, result, descriptors)
         self._sandboxes[name] = sandbox
+        if early is not None:
+            self._on_exit(early)
         return sandbox
 
     async def close(self) -> None:
         """End all sandboxes and the launcher's own process."""
+        self._closed = True
         if self._connection is not None:
             await self._connection.close()
 
     async def _connect(self) -> Connection:
         async with self._opening:
-            if self._connection is None or self._connection.lost:
+            if self._connection is None or (self._connection.lost and not self._closed):
                 connection = Connection(self._on_exit, self._on_lost)
-                await connection.open([str(self._directory), self.level, self._options])
+                self.report = Report.of(await connection.open(self._arguments))
+                self.level = self.report.level
                 self._connection = connection
             return self._connection
 
     def _on_exit(self, message: dict[str, Any]) -> None:
-        sandbox = self._sandboxes.pop(message["exited"], None)
-        if sandbox is not None:
-            sandbox.end(message)
+        name = message["exited"]
+        if name in self._sandboxes:
+            self._sandboxes.pop(name).end(message)
+        elif name in self._starting:
+            # It ended before whoever started it was told that it had begun.
+            self._early[name] = message
 
     def _on_lost(self) -> None:
         """No launcher, no sandbox: the kernel kills the first process of each when the launcher ends."""
         lost, self._sandboxes = self._sandboxes, {}
         for sandbox in lost.values():
             sandbox.end({"status": None, "signal": int(SIGKILL), "out_of_memory": False, "peak": 0})
+
+
+async def probe(directory: Path) -> Report:
+    """Find out what this machine allows, by trying it in a process of its own. Files go to ``directory``."""
+    connection = Connection(lambda _: None, lambda: None)
+    await connection.inquire([str(_made(directory)), "probe", "0", ""])
+    return Report.of(connection.report)
+
+
+def _made(directory: Path) -> Path:
+    directory = directory.absolute()
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return directory
 
 
 def _packed(spec: SandboxSpec) -> dict[str, Any]:

@@ -19,6 +19,12 @@ def raise_loopback() -> None:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
 
 
+def name(address: tuple[str, int]) -> str:
+    """``host:port``, as ``AWS_LAMBDA_RUNTIME_API`` has it."""
+    host, port = address
+    return f"{host}:{port}"
+
+
 def listen(address: tuple[str, int] = RUNTIME_API) -> socket.socket:
     """A non-blocking listener at ``address``; it keeps its namespace whoever accepts from it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

@@ -10,19 +10,19 @@ from lamina.sandbox import _syscalls
 EINVAL = 22
 
 
-def drop(*, uid: int, gid: int) -> None:
-    """Become ``uid`` and ``gid`` without groups or capabilities; no later ``exec`` gives anything back."""
+def drop(uid: int) -> None:
+    """Become user and group ``uid`` without groups or capabilities; no later ``exec`` gives anything back."""
     _empty_bounding_set()
     os.setgroups([])
-    become(uid=uid, gid=gid)
+    become(uid)
 
 
-def drop_nested(*, uid: int, gid: int, outer_uid: int, outer_gid: int) -> None:
+def drop_nested(uid: int, outer_uid: int, outer_gid: int) -> None:
     """The same without root: a user namespace in which ``uid`` is the caller and in which nobody has rights."""
     _syscalls.unshare(_syscalls.CLONE_NEWUSER)
-    map_user(uid=uid, gid=gid, outer_uid=outer_uid, outer_gid=outer_gid)
+    map_user(uid=uid, gid=uid, outer_uid=outer_uid, outer_gid=outer_gid)
     _empty_bounding_set()
-    become(uid=uid, gid=gid)
+    become(uid)
 
 
 def map_user(*, uid: int, gid: int, outer_uid: int, outer_gid: int) -> None:
@@ -32,9 +32,9 @@ def map_user(*, uid: int, gid: int, outer_uid: int, outer_gid: int) -> None:
     _write("/proc/self/gid_map", f"{gid} {outer_gid} 1")
 
 
-def become(*, uid: int, gid: int) -> None:
-    """Switch user and group and give up all capabilities and the way to new ones."""
-    os.setresgid(gid, gid, gid)
+def become(uid: int) -> None:
+    """Switch user and group to ``uid`` and give up all capabilities and the way to new ones."""
+    os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     _syscalls.clear_capabilities()
     _syscalls.prctl(_syscalls.PR_SET_NO_NEW_PRIVS, 1)

@@ -25,16 +25,19 @@ IGNORED = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 class Fit:
     """What is known of a sandbox before its program is: its user, its filter, who limits it."""
 
-    def __init__(self, *, uid: int, gid: int, outer: tuple[int, int] | None, seccomp: bytes, grouped: bool) -> None:
-        """``outer``: the launcher's user and group where ``uid`` is of a nested user namespace.
+    def __init__(
+        self, *, uid: int | None, outer: tuple[int, int] | None, seccomp: bytes, grouped: bool, freezable: bool
+    ) -> None:
+        """``uid`` is user and group of the program; with None it stays who it is.
 
-        ``grouped``: a control group limits memory, so that no other limit needs to.
+        ``outer``: the launcher's user and group where ``uid`` is of a nested user namespace. ``grouped``: a control
+        group limits memory, so that no other limit needs to. ``freezable``: and one can freeze.
         """
         self.uid = uid
-        self.gid = gid
         self.outer = outer
         self.seccomp = seccomp
         self.grouped = grouped
+        self.freezable = freezable
 
 
 class Program:
@@ -84,17 +87,20 @@ class Program:
             signal.signal(number, signal.SIG_DFL)
         with Step("drop privileges"):
             self._drop()
+        _privileges.die_with_parent()
         with Step(f"enter {self._order['working_directory']}"):
             os.chdir(self._order["working_directory"])
-        with Step("install the system call filter"):
-            _syscalls.seccomp(self._fit.seccomp)
+        if self._fit.seccomp:
+            with Step("install the system call filter"):
+                _syscalls.seccomp(self._fit.seccomp)
 
     def _drop(self) -> None:
-        if self._fit.outer is None:
-            _privileges.drop(uid=self._fit.uid, gid=self._fit.gid)
+        if self._fit.uid is None:
+            _syscalls.prctl(_syscalls.PR_SET_NO_NEW_PRIVS, 1)
+        elif self._fit.outer is None:
+            _privileges.drop(self._fit.uid)
         else:
-            uid, gid = self._fit.outer
-            _privileges.drop_nested(uid=self._fit.uid, gid=self._fit.gid, outer_uid=uid, outer_gid=gid)
+            _privileges.drop_nested(self._fit.uid, *self._fit.outer)
 
     def _arrange_descriptors(self, failure: int) -> None:
         """Leave 0 (nothing), 1 and 2 (the output), 3 (the control pipe) and, until ``exec``, one for failures."""

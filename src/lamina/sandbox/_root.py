@@ -52,14 +52,14 @@ class Root:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             _write(path, "")
 
-    def identity(self, uid: int, gid: int) -> str:
+    def identity(self, uid: int) -> str:
         """A directory with the ``passwd`` and ``group`` of a sandbox whose user is ``uid``."""
         path = f"{self._work}/identity/{uid}"
         if not os.path.isdir(path):
             os.makedirs(path)
-            lines = ["root:x:0:0:root:/root:/sbin/nologin", f"{USER}:x:{uid}:{gid}::/home/{USER}:/sbin/nologin"]
+            lines = ["root:x:0:0:root:/root:/sbin/nologin", f"{USER}:x:{uid}:{uid}::/home/{USER}:/sbin/nologin"]
             _write(f"{path}/passwd", "\n".join(lines) + "\n")
-            _write(f"{path}/group", f"root:x:0:\n{USER}:x:{gid}:\n")
+            _write(f"{path}/group", f"root:x:0:\n{USER}:x:{uid}:\n")
         return path
 
     def clone(self, flags: int) -> int:

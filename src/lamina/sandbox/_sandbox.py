@@ -11,6 +11,7 @@ from typing import Any
 
 from lamina.sandbox._connection import Connection
 from lamina.sandbox._interface import Bind, Exit, Limits
+from lamina.sandbox._names import rewrite
 
 MOST_CONTROL_BYTES = 64 * 1024
 
@@ -22,11 +23,12 @@ class IsolatedSandbox:
         """``result`` and ``descriptors`` are the launcher's answer to ``start``."""
         listener, output, control, *others = descriptors
         self.id = name
-        self.runtime_api = "127.0.0.1:9001"
+        self.runtime_api: str = result["runtime_api"]
         self.listener = socket.socket(fileno=listener)
         self.output = output
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._connection = connection
+        self._names: dict[str, str] = result["names"]
         self._control = control
         self._words: tuple[str, str] | None = result["freezer"]
         self._freezer = others[0] if self._words else None
@@ -38,6 +40,7 @@ class IsolatedSandbox:
 
     def send_control(self, message: bytes) -> None:
         """Write ``message`` (under 64 KiB) to the program's file descriptor 3 and close it."""
+        message = rewrite(message.decode(), self._names).encode() if self._names else message
         if len(message) >= MOST_CONTROL_BYTES:
             raise ValueError(f"a control message of {len(message)} bytes does not fit into a pipe")
         # A program that has ended is told about by ``exited``.

@@ -2,37 +2,45 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import select
-import signal
-import socket
+import time
 
 from lamina.sandbox import _messages
 from lamina.sandbox._box import Box
 from lamina.sandbox._steps import StepFailed
-from lamina.sandbox._world import World
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
 
-    from lamina.sandbox._cgroups import Group
     from lamina.sandbox._messages import Message
+    from lamina.sandbox._plain import Plain
+    from lamina.sandbox._world import World
 
 RETRY_MS = 20
+MEASURE_MS = 100
+# How long nothing must have happened before a spare is made: that takes 20 ms in which nobody is answered.
+QUIET_MS = 10
 
 
 class Service:
-    """All sandboxes of one launcher, and the socket to the server."""
+    """All sandboxes of one launcher, and the socket to the server.
 
-    def __init__(self, server: socket.socket, world: World) -> None:
+    ``spares`` sandboxes without a program wait, in their namespaces and groups, so that a start need not make them.
+    """
+
+    def __init__(self, server: socket.socket, world: World | Plain, *, spares: int) -> None:
         """``server`` is a blocking SOCK_SEQPACKET socket."""
         self._server = server
         self._world = world
         self._boxes: dict[str, Box] = {}
+        self._spares: list[Box] = []
+        self._spares_wanted = spares
         self._serial = 0
-        self._lingering: list[Group] = []
+        self._lingering: list[Box] = []
+        self._measured = 0.0
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
         self._running = True
@@ -41,11 +49,15 @@ class Service:
     def run(self) -> None:
         """Serve until the server's end of the socket is closed; then end every sandbox."""
         while self._running or self._boxes or self._lingering:
-            for descriptor, _ in self._poll.poll(RETRY_MS if self._lingering else None):
+            ready = self._poll.poll(self._patience())
+            for descriptor, _ in ready:
                 handler = self._handlers.get(descriptor)
                 if handler is not None:
                     handler()
-            self._lingering = [group for group in self._lingering if not group.remove()]
+            if not ready:
+                self._refill()
+            self._measure()
+            self._lingering = [box for box in self._lingering if not box.remove()]
         self._world.close()
 
     def stop(self) -> None:
@@ -55,6 +67,43 @@ class Service:
             self._forget(self._server.fileno())
             for box in self._boxes.values():
                 box.kill()
+
+    def _patience(self) -> int | None:
+        if self._running and len(self._spares) < self._spares_wanted:
+            return QUIET_MS
+        if self._lingering:
+            return RETRY_MS
+        return MEASURE_MS if self._boxes and self._world.groups is None else None
+
+    def _refill(self) -> None:
+        if not self._running or len(self._spares) >= self._spares_wanted:
+            return
+        try:
+            self._spares.append(self._make(None))
+        except StepFailed:
+            # The next start tries again and tells the server what is wrong.
+            self._spares_wanted = 0
+
+    def _measure(self) -> None:
+        if self._world.groups is None and time.monotonic() - self._measured > MEASURE_MS / 1000:
+            for box in list(self._boxes.values()):
+                box.measure()
+            self._measured = time.monotonic()
+
+    def _make(self, limits: dict[str, int] | None) -> Box:
+        self._serial += 1
+        box = Box(self._world, self._serial, limits)
+        self._boxes[box.name] = box
+        self._watch(box.pidfd, lambda: self._on_end(box))
+        self._watch(box.channel.fileno(), lambda: self._on_news(box))
+        if box.memory_event is not None:
+            self._watch(box.memory_event, lambda: self._on_memory(box))
+        try:
+            box.join()
+        except StepFailed:
+            box.kill()
+            raise
+        return box
 
     def _watch(self, descriptor: int, handler: Callable[[], None]) -> None:
         self._handlers[descriptor] = handler
@@ -89,13 +138,9 @@ class Service:
         name = message["sandbox"]
         if name in self._boxes:
             raise _messages.Refused(f"there is a sandbox {name} already")
-        self._serial += 1
-        box = Box(self._world, f"{self._serial}-{name}", message["limits"])
-        self._boxes[name] = box
-        self._watch(box.pidfd, lambda: self._on_end(name))
-        self._watch(box.channel.fileno(), lambda: self._on_news(name))
-        if box.memory_event is not None:
-            self._watch(box.memory_event, lambda: self._on_memory(name))
+        box = self._spares.pop() if self._spares else self._make(message["limits"])
+        self._boxes[name] = self._boxes.pop(box.name)
+        box.name = name
         box.request = message["request"]
         try:
             box.order(message)
@@ -125,68 +170,47 @@ class Service:
         except KeyError:
             raise _messages.Refused(f"there is no sandbox {message['sandbox']}") from None
 
-    def _on_news(self, name: str) -> None:
+    def _on_news(self, box: Box) -> None:
         """``started``, ``failed`` or ``exited`` from a sandbox's first process."""
-        box = self._boxes[name]
         try:
             message, descriptors = _messages.receive(box.channel)
         except _messages.Closed:
             self._forget(box.channel.fileno())
             return
         if "started" in message:
-            result, given = box.handover(descriptors[0])
-            self._tell({"request": box.request, "result": result}, given)
+            result, given = box.handover(message, descriptors[0])
+            self._answer(box, {"result": result}, given)
             box.handed_over()
-            box.request = None
         elif "failed" in message:
-            self._tell({"request": box.request, "error": message["failed"]})
-            box.request = None
+            self._answer(box, {"error": message["failed"]})
         elif "exited" in message:
             box.status = message["exited"]
 
-    def _on_memory(self, name: str) -> None:
+    def _answer(self, box: Box, answer: Message, descriptors: list[int] | None = None) -> None:
+        if box.request is not None:
+            self._tell({"request": box.request, **answer}, descriptors)
+            box.request = None
+
+    def _on_memory(self, box: Box) -> None:
         """Version 1 kills one process for want of memory: the rest of the sandbox goes with it."""
-        box = self._boxes[name]
-        if box.memory_event is not None:
-            self._forget(box.memory_event)
+        self._forget_event(box)
         box.out_of_memory = True
         box.kill()
 
-    def _on_end(self, name: str) -> None:
-        box = self._boxes.pop(name)
-        if box.channel.fileno() in self._handlers:
-            self._drain(name, box)
-        for descriptor in (box.pidfd, box.channel.fileno(), box.memory_event):
-            if descriptor is not None:
-                self._forget(descriptor)
-        ended = box.finish()
-        if box.request is not None:
-            self._tell({"request": box.request, "error": "the sandbox ended before its program started"})
-        self._tell({"exited": name, **ended})
-        if box.group is not None and not box.group.remove():
-            self._lingering.append(box.group)
-
-    def _drain(self, name: str, box: Box) -> None:
-        """Hear the last words, which may be in the channel still."""
-        self._boxes[name] = box
+    def _on_end(self, box: Box) -> None:
         while box.channel.fileno() in self._handlers:
-            self._on_news(name)
-        del self._boxes[name]
+            self._on_news(box)
+        self._forget(box.pidfd)
+        self._forget_event(box)
+        del self._boxes[box.name]
+        if box in self._spares:
+            self._spares.remove(box)
+        self._answer(box, {"error": "the sandbox ended before its program started"})
+        self._tell({"exited": box.name, **box.finish()})
+        if not box.remove():
+            self._lingering.append(box)
 
-
-def main(arguments: list[str]) -> None:
-    """Serve on the inherited socket until it is closed."""
-    descriptor, directory, level, options = arguments
-    server = socket.socket(fileno=int(descriptor))
-    os.set_inheritable(server.fileno(), False)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        world = World(directory, level, cpu="cpu" in options.split(","))
-    except (StepFailed, OSError) as error:
-        _messages.send(server, {"unavailable": str(error)})
-        return
-    service = Service(server, world)
-    gc.collect()
-    gc.freeze()
-    _messages.send(server, {"ready": level})
-    service.run()
+    def _forget_event(self, box: Box) -> None:
+        if box.memory_event is not None:
+            self._forget(box.memory_event)
+            box.close_event()

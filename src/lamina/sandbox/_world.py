@@ -1,66 +1,122 @@
-"""What the launcher makes once and shares between sandboxes, by level."""
+"""What the launcher makes once and shares between sandboxes, at the levels A and B."""
 
 from __future__ import annotations
 
 import os
+import signal
 
-from lamina.sandbox import _cgroups, _mounts, _privileges, _seccomp, _syscalls
+from lamina.sandbox import _cgroups, _init, _mounts, _privileges, _seccomp, _syscalls
 from lamina.sandbox._program import Fit
 from lamina.sandbox._root import IDENTITY, TMP, Root
 from lamina.sandbox._steps import Step
 from lamina.sandbox._tmp import Disk
 from lamina.sandbox._users import Users
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
 NESTED_USER = 1051
+Mounts = list[tuple[int, str]]
 
 
 class World:
-    """Namespaces of the launcher's own, the root of all sandboxes, and the ways to limit them."""
+    """Namespaces of the launcher's own, the root of all sandboxes, and the ways to limit them.
 
-    def __init__(self, directory: str, level: str, *, cpu: bool) -> None:
-        """Leave the host's namespaces. ``directory`` is the launcher's own; its data directory names its groups."""
+    As root, each sandbox has a user of the host's; otherwise the launcher is root in a user namespace and each
+    program lives in another one inside, in which nobody has rights.
+    """
+
+    def __init__(self, directory: str, level: str, *, disk: bool, cpu: bool) -> None:
+        """Leave the host's namespaces. ``disk``: whether ``/tmp`` can be a loop device rather than memory."""
         root = os.geteuid() == 0
-        self.level = level
         self._outer = None if root else (0, 0)
         self._seccomp = _seccomp.program(os.uname().machine)
         self.groups = _groups(directory, cpu=cpu) if level == "A" else None
         self._users = Users() if root else None
-        _leave_host()
+        leave_host()
         with Step("build the root file system"):
-            self.root = Root(f"{directory}/work", keep_proc=not root)
-        self._disk = Disk(directory) if level == "A" else None
+            self._root = Root(f"{directory}/work", keep_proc=not root)
+        self._disk = Disk(directory) if disk else None
 
-    def fit(self) -> Fit:
+    def fit(self, serial: int) -> Fit:  # noqa: ARG002 - other worlds name a place by it
         """What a new sandbox is fitted with; ``release`` takes it back."""
         uid = self._users.take() if self._users else NESTED_USER
-        return Fit(uid=uid, gid=uid, outer=self._outer, seccomp=self._seccomp, grouped=self.groups is not None)
+        freezable = self.groups is not None and self.groups.freezable
+        return Fit(
+            uid=uid, outer=self._outer, seccomp=self._seccomp, grouped=self.groups is not None, freezable=freezable
+        )
 
     def release(self, fit: Fit) -> None:
         """Let the sandbox's user be given to another."""
-        if self._users:
+        if self._users and fit.uid is not None:
             self._users.give_back(fit.uid)
 
-    def furniture(self, fit: Fit, tmp_mb: int) -> list[tuple[int, str]]:
-        """The mounts that every sandbox has."""
-        with Step("mount the user's identity"):
-            identity = _mounts.detached(self.root.identity(fit.uid, fit.gid))
-        return [(identity, IDENTITY), (self.tmp(tmp_mb), TMP)]
+    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int) -> int:
+        """Make the first process of a sandbox in namespaces of its own; its process id."""
+        furniture = self._furniture(fit, tmp_mb)
+        try:
+            with Step("clone into new namespaces"):
+                pid = self._root.clone(_init.NAMESPACES)
+            if pid == 0:
+                _init.run(channel, fit, furniture)
+        finally:
+            _close(furniture)
+        return pid
 
-    def tmp(self, megabytes: int) -> int:
-        """A detached ``/tmp``: on disk where a loop device can be had, else in memory."""
-        if self._disk is not None:
-            with Step("make a disk for /tmp"):
-                return self._disk.mount(megabytes)
-        with Step("make /tmp"):
-            return _mounts.memory(megabytes)
+    def open(self, fit: Fit, binds: list[tuple[str, str, bool]], tmp_mb: int | None) -> Mounts:  # noqa: ARG002
+        """Detached mounts for ``binds``, and a ``/tmp`` of the size ``tmp_mb`` when there is to be another."""
+        mounts: Mounts = []
+        try:
+            for source, target, writable in binds:
+                with Step(f"bind {source}"):
+                    descriptor = _mounts.detached(source, writable=writable)
+                    mounts.append((descriptor, target))
+                    self._root.ensure(target, directory=_is_directory(descriptor))
+            if tmp_mb is not None:
+                mounts.append((self._tmp(tmp_mb), TMP))
+        except BaseException:
+            _close(mounts)
+            raise
+        return mounts
+
+    def attach(self, pidfd: int, mounts: Mounts) -> None:
+        """Attach ``mounts`` inside the sandbox whose first process is ``pidfd``."""
+        self._root.attach_in(pidfd, mounts)
+
+    def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
+        """Kill the first process, and with it everything in its process namespace."""
+        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def names(self, fit: Fit) -> dict[str, str]:  # noqa: ARG002
+        """What must be called something else than AWS calls it: nothing."""
+        return {}
 
     def close(self) -> None:
         """Remove the control groups; everything else goes with the launcher's namespaces."""
         if self.groups is not None:
             self.groups.close()
 
+    def _furniture(self, fit: Fit, tmp_mb: int) -> Mounts:
+        """The mounts that every sandbox has."""
+        assert fit.uid is not None
+        with Step("mount the user's identity"):
+            identity = _mounts.detached(self._root.identity(fit.uid))
+        try:
+            return [(identity, IDENTITY), (self._tmp(tmp_mb), TMP)]
+        except BaseException:
+            os.close(identity)
+            raise
 
-def _leave_host() -> None:
+    def _tmp(self, megabytes: int) -> int:
+        if self._disk is not None:
+            with Step("make a disk for /tmp"):
+                return self._disk.mount(megabytes)
+        with Step("make /tmp in memory"):
+            return _mounts.memory(megabytes)
+
+
+def leave_host() -> None:
     """Mounts made from here on are the launcher's alone, while the host's still come and go; no network at all."""
     user, group = os.geteuid(), os.getegid()
     kinds = _syscalls.CLONE_NEWNS | _syscalls.CLONE_NEWNET
@@ -93,3 +149,12 @@ def _runs(pid: int, directory: str) -> bool:
             return os.fsencode(directory) in file.read().split(b"\0") and pid != os.getpid()
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _is_directory(descriptor: int) -> bool:
+    return os.fstat(descriptor).st_mode & 0o170000 == 0o040000
+
+
+def _close(mounts: Mounts) -> None:
+    for descriptor, _ in mounts:
+        os.close(descriptor)

@@ -1,0 +1,97 @@
+"""Level E: plain processes. It keeps accidents apart, not enemies: for one's own code only.
+
+Nothing can be mounted, so each sandbox has a directory with a ``tmp`` and links from ``var/task`` and its like to what
+the binds name; the standard paths in arguments, environment and control messages are rewritten to point there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+from lamina.sandbox import _messages, _network, _supervisor
+from lamina.sandbox._program import Fit
+from lamina.sandbox._steps import Step
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+
+STANDARD = ("/var/task", "/var/runtime", "/var/lang", "/opt")
+TMP = "tmp"
+
+
+class Plain:
+    """The same face as ``World``, without isolation."""
+
+    groups = None
+
+    def __init__(self, directory: str) -> None:
+        """Sandboxes get directories under ``directory``; those of a dead launcher go."""
+        self._directory = f"{directory}/plain"
+        shutil.rmtree(self._directory, ignore_errors=True)
+        self._names: dict[Fit, dict[str, str]] = {}
+
+    def fit(self, serial: int) -> Fit:
+        """A directory for a new sandbox; ``release`` removes it."""
+        fit = Fit(uid=None, outer=None, seccomp=b"", grouped=False, freezable=False)
+        home = f"{self._directory}/{serial}"
+        with Step(f"make {home}"):
+            os.makedirs(f"{home}/{TMP}")
+            for target in STANDARD:
+                os.makedirs(home + target)
+        self._names[fit] = {target: home + target for target in STANDARD}
+        return fit
+
+    def release(self, fit: Fit) -> None:
+        """Remove the sandbox's directory; what its links point to stays."""
+        shutil.rmtree(self._home(fit), ignore_errors=True)
+        del self._names[fit]
+
+    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int) -> int:  # noqa: ARG002 - nothing bounds it
+        """Start the process that watches over the sandbox's; its process id."""
+        with Step("bind a port for the Runtime API"):
+            listener = _network.listen(("127.0.0.1", 0))
+        with listener:
+            self._names[fit][_network.name(_network.RUNTIME_API)] = _network.name(listener.getsockname())
+            pid = os.fork()
+            if pid == 0:
+                _supervisor.run(channel, fit, listener, f"{self._home(fit)}/{TMP}")
+        return pid
+
+    def open(self, fit: Fit, binds: list[tuple[str, str, bool]], tmp_mb: int | None) -> list[tuple[int, str]]:  # noqa: ARG002
+        """Link the sources of ``binds`` into the sandbox's directory; there is nothing to mount."""
+        for source, target, _ in binds:
+            with Step(f"link {source}"):
+                os.stat(source)
+                link = self._home(fit) + target
+                if os.path.islink(link):
+                    os.unlink(link)
+                elif os.path.isdir(link):
+                    os.rmdir(link)
+                os.makedirs(os.path.dirname(link), exist_ok=True)
+                os.symlink(source, link)
+                self._names[fit][target] = link
+        return []
+
+    def attach(self, pidfd: int, mounts: list[tuple[int, str]]) -> None:
+        """Nothing is mounted."""
+
+    def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
+        """Have the supervisor kill all below it, and end."""
+        try:
+            _messages.send(channel, {"kill": True})
+        except OSError:
+            # It has ended by itself just now, after killing all below it.
+            return
+
+    def names(self, fit: Fit) -> dict[str, str]:
+        """What AWS's paths and address are called here."""
+        return self._names[fit]
+
+    def close(self) -> None:
+        """Remove the directory of all sandboxes."""
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _home(self, fit: Fit) -> str:
+        return self._names[fit][STANDARD[0]].removesuffix(STANDARD[0])

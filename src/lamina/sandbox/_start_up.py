@@ -1,0 +1,57 @@
+"""The launcher's beginning: find out what the machine allows, choose the level, build its world, serve."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+
+from lamina.sandbox import _messages, _probe
+from lamina.sandbox._plain import Plain
+from lamina.sandbox._service import Service
+from lamina.sandbox._steps import StepFailed
+from lamina.sandbox._world import World
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lamina.sandbox._messages import Message
+
+
+def main(arguments: list[str]) -> None:
+    """Serve on the inherited socket until it is closed: ``<socket> <directory> <isolation> <spares> <cpu>``.
+
+    The isolation ``probe`` answers what the machine allows, and ends.
+    """
+    server = socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(server.fileno(), False)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    directory, isolation = arguments[1:3]
+    try:
+        report = _report(directory, isolation)
+        _messages.send(server, report)
+        if isolation == "probe":
+            return
+        world = _world(directory, report, cpu=arguments[4] == "cpu")
+    except (StepFailed, OSError, ValueError) as error:
+        _messages.send(server, {"unavailable": str(error)})
+        return
+    service = Service(server, world, spares=int(arguments[3]) if report["level"] != "E" else 0)
+    # What exists now is shared with all children as long as the collector does not touch it.
+    gc.collect()
+    gc.freeze()
+    _messages.send(server, {"ready": report["level"]})
+    service.run()
+
+
+def _report(directory: str, isolation: str) -> Message:
+    findings = _probe.probe(directory)
+    level = _probe.choose(findings, "auto" if isolation == "probe" else isolation)
+    return {"level": level, "findings": findings, "remedies": _probe.REMEDIES, "needed": _probe.LEVELS}
+
+
+def _world(directory: str, report: Message, *, cpu: bool) -> World | Plain:
+    level = report["level"]
+    if level == "E":
+        return Plain(directory)
+    return World(directory, level, disk=not report["findings"]["disk for /tmp"], cpu=cpu)

@@ -1,0 +1,89 @@
+"""The first process of a plain sandbox (level E): its program's parent, and heir of all orphans below."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+
+from lamina.sandbox import _init, _messages, _network, _privileges, _syscalls, _watch
+from lamina.sandbox._program import Program
+from lamina.sandbox._steps import StepFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from typing import NoReturn
+
+    from lamina.sandbox._program import Fit
+
+PR_SET_CHILD_SUBREAPER = 36
+
+
+def run(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> NoReturn:
+    """Watch over the sandbox until its program has ended or is to end; then kill what is left of it."""
+    try:
+        _live(channel, fit, listener, tmp)
+    except (StepFailed, OSError) as error:
+        _messages.send(channel, {"failed": str(error)})
+    except _messages.Closed:
+        pass
+    finally:
+        _kill_all()
+        os._exit(0)
+
+
+def _live(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> None:
+    _init.settle(channel, [listener.fileno()])
+    _privileges.die_with_parent()
+    _syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
+    order, (output, control) = _messages.receive(channel)
+    order["environment"].setdefault("TMPDIR", tmp)
+    pid = Program(order, fit, output=output, control=control).start()
+    for descriptor in (output, control):
+        os.close(descriptor)
+    _messages.send(channel, {"started": _network.name(listener.getsockname())}, [listener.fileno()])
+    listener.close()
+    status = _watch_over(channel, pid)
+    if status is not None:
+        _kill_all()
+        _messages.send(channel, {"exited": status})
+
+
+def _watch_over(channel: socket.socket, pid: int) -> int | None:
+    """The program's wait status, or nothing when it is to be killed."""
+    wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(notify)
+    while True:
+        ended, status = os.waitpid(-1, os.WNOHANG)
+        if ended == pid:
+            return status
+        if ended:
+            continue
+        if channel.fileno() in select.select([wakeup, channel.fileno()], [], [])[0]:
+            message, _ = _messages.receive(channel)
+            if "kill" in message:
+                return None
+            _signal_all(signal.SIGSTOP if message["freeze"] else signal.SIGCONT)
+        else:
+            os.read(wakeup, 64)
+
+
+def _kill_all() -> None:
+    """Kill until nobody is left: a dying process's children become this one's."""
+    while _signal_all(signal.SIGKILL):
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return
+
+
+def _signal_all(number: int) -> bool:
+    below = _watch.descendants(os.getpid())
+    for pid in below:
+        try:
+            os.kill(pid, number)
+        except ProcessLookupError:
+            continue
+    return bool(below)
