@@ -188,6 +188,16 @@ def test_large_output_is_there_before_the_response(start: Start, node: str) -> N
     assert function.log() == "x" * 60000 + "end"
 
 
+def test_loses_no_output_when_the_process_ends(start: Start, node: str) -> None:
+    function = start(node, handler("process.stdout.write('x'.repeat(1 << 20)); process.exit(0)"))
+    function.read()
+    function.begin()
+    written = ""
+    while function.process.poll() is None:
+        written += function.log()
+    assert len(written + function.log()) == 1 << 20
+
+
 def test_writes_json_lines(start: Start, node: str) -> None:
     body = (
         "console.info('a %d', 1); console.debug('hidden'); console.error('e', new TypeError('no')); console.log({k: 1})"

@@ -5,7 +5,7 @@
 const { Crash, faultOf } = require("./lamina_runtime/faults.cjs");
 const { contextOf } = require("./lamina_runtime/context.cjs");
 const { loadHandler } = require("./lamina_runtime/handlers.cjs");
-const { Log } = require("./lamina_runtime/logs.cjs");
+const { Log, openStreams } = require("./lamina_runtime/logs.cjs");
 const { RuntimeApi } = require("./lamina_runtime/runtime_api.cjs");
 const { run, onEmptyEventLoop } = require("./lamina_runtime/invocation.cjs");
 const { waitForFunction } = require("./lamina_runtime/specialise.cjs");
@@ -15,6 +15,7 @@ const UNHANDLED_REJECTION = 128;
 const UNCAUGHT_EXCEPTION = 129;
 
 async function main() {
+  openStreams();
   if (process.env.LAMINA_GENERIC === "1") await waitForFunction();
   const log = new Log(process.env);
   const api = new RuntimeApi(process.env.AWS_LAMBDA_RUNTIME_API);
@@ -35,7 +36,6 @@ async function serve(handler, api, log) {
     api.unref(); // From here on the event loop is the function's: it is empty when the function has nothing to do.
     const outcome = await run(handler, invocation, contextOf(invocation));
     if (outcome.error) log.fault("Invoke Error", outcome.error);
-    await log.flush();
     log.end();
     invocation = await api.answer(invocation.requestId, outcome.body, outcome.error && outcome.error.errorType);
   }
@@ -45,7 +45,6 @@ function reportCrashes(api, log) {
   const crash = async (title, fault, status) => {
     const requestId = log.requestId;
     log.fault(title, fault);
-    await log.flush();
     if (requestId !== undefined) await api.fail(requestId, fault.errorType, fault.body());
     else if (!api.used) await api.failInit(fault.errorType, fault.body());
     process.exit(status);

@@ -7,6 +7,16 @@ const { faultOf, isError } = require("./faults.cjs");
 const LEVELS = { TRACE: 1, DEBUG: 2, INFO: 3, WARN: 4, ERROR: 5, FATAL: 6 };
 const METHODS = { trace: "TRACE", debug: "DEBUG", log: "INFO", info: "INFO", warn: "WARN", error: "ERROR", fatal: "FATAL" };
 
+/**
+ * Let standard output and error block until the pipe has taken everything: Node.js would keep what does not fit, and
+ * lose it when the process ends.
+ */
+function openStreams() {
+  for (const { _handle: handle } of [process.stdout, process.stderr]) {
+    if (handle && handle.setBlocking) handle.setBlocking(true);
+  }
+}
+
 /** The log of the environment, in the format that its variables ask for. */
 class Log {
   constructor(environment) {
@@ -46,12 +56,6 @@ class Log {
     const shown = { errorType, errorMessage, ...fault.details, stack: trace };
     if (this._json) this._writeJson("ERROR", { message: shown });
     else this._writeText("ERROR", `${title} \t${stringified(shown)}`);
-  }
-
-  /** Resolves when everything that was written is in the pipe. */
-  flush() {
-    const waiting = [process.stdout, process.stderr].filter((stream) => stream.writableLength > 0);
-    return Promise.all(waiting.map((stream) => new Promise((resolve) => stream.write("", resolve))));
   }
 
   _write(level, values) {
@@ -104,4 +108,4 @@ function faultAsObject(error) {
   return { errorType, errorMessage, stack: trace };
 }
 
-module.exports = { Log };
+module.exports = { Log, openStreams };

@@ -11,7 +11,7 @@ const CONTROL = 3;
  * of the function exists for it: neither its variables nor its code.
  */
 async function waitForFunction() {
-  await warmUp();
+  await import("./warm.mjs");
   const modulePath = process.env.NODE_PATH;
   const { environment } = JSON.parse(fs.readFileSync(CONTROL, "utf8"));
   fs.closeSync(CONTROL);
@@ -20,13 +20,6 @@ async function waitForFunction() {
   }
   Object.assign(process.env, environment);
   if (process.env.NODE_PATH !== modulePath) Module._initPaths();
-}
-
-/** Let Node.js load now what it otherwise loads when a function first needs it. */
-async function warmUp() {
-  await import("./warm.mjs");
-  process.stdout.writable;
-  process.stderr.writable;
 }
 
 module.exports = { waitForFunction };

@@ -1,3 +1,2 @@
-// An ES module and a CommonJS one that do nothing: loading them makes the loaders ready.
+// Loading an ES module and a CommonJS one, which do nothing, makes the loaders ready before the function is known.
 import "./warm.cjs";
-export {};
