@@ -242,6 +242,7 @@ class Environment:
     def _fail_init(self, payload: Callable[[str], bytes]) -> None:
         if not self._ready.done():
             self._ready.set_exception(InitFailed(payload))
+            self._ready.exception()  # nobody may wait for it any more
 
     def _exited(self, exited: asyncio.Future[Exit]) -> None:
         exit_ = Exit(signal=9) if exited.cancelled() else exited.result()

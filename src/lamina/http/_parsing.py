@@ -13,6 +13,7 @@ from urllib.parse import unquote_to_bytes
 import orjson
 
 from lamina.errors import SerializationException
+from lamina.http._large import Cut, cut
 from lamina.http._model import Layout, Member, Operation, Shape
 
 _INTEGERS = {"integer": ("an Integer", 2**31), "long": ("a Long", 2**63)}
@@ -83,13 +84,22 @@ def _read_body(layout: Layout, body: bytes | bytearray, params: dict[str, Any]) 
     if not body or not (payload or layout.body):
         return
     if payload is None:
-        params.update(_structure(layout.body, _document(body)))
+        params.update(_members(layout.body, body))
     elif payload.shape.kind == "blob":
         params[payload.name] = bytes(body)
     elif payload.shape.kind == "string":
         params[payload.name] = body.decode("utf-8", "replace")
     else:
         params[payload.name] = _from_json(payload.shape, _document(body))
+
+
+def _members(members: Mapping[str, Member], body: bytes | bytearray) -> dict[str, Any]:
+    if (large := cut(body)) is not None:
+        try:
+            return _structure(members, large.restore(_document(large.rest)))
+        except SerializationException:
+            pass  # It is not where a blob belongs: the plain way has the message for that.
+    return _structure(members, _document(body))
 
 
 def _document(body: bytes | bytearray) -> dict[str, Any]:
@@ -166,6 +176,8 @@ def _read_double(_: Shape, value: Any) -> float:
 
 
 def _read_blob(_: Shape, value: Any) -> bytes:
+    if type(value) is Cut:
+        return value.data
     if type(value) is not str:
         raise SerializationException(_scalar_expected("a Blob", value))
     try:

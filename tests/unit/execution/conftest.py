@@ -19,7 +19,7 @@ class FakeSandbox:
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.runtime_api = "127.0.0.1:{}".format(self.listener.getsockname()[1])
+        self.runtime_api = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.output, self.stdout = os.pipe2(os.O_NONBLOCK)
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self.control = b""
