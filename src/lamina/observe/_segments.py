@@ -30,12 +30,12 @@ def begin_segment(folder: Path, number: int, stream: str, now_ms: int) -> Path:
     return segment
 
 
-def append(segment: Path, lines: bytes) -> int:
+def append(segment: Path, lines: bytes | bytearray) -> int:
     """Append to a segment that exists; its size after that. Raises ``OSError``."""
     return _write(segment, lines, _APPEND)
 
 
-def _write(segment: Path, lines: bytes, flags: int) -> int:
+def _write(segment: Path, lines: bytes | bytearray, flags: int) -> int:
     descriptor = os.open(segment, flags, 0o600)
     try:
         written = os.write(descriptor, lines)

@@ -40,11 +40,11 @@ class Writer:
         """Write all that was added before; it is in the files then, not necessarily on the disk."""
         with self._writing:
             events, dropped = self._pending.take()
-            lines: dict[LogStream, list[bytes]] = defaultdict(list)
+            lines: dict[LogStream, bytearray] = defaultdict(bytearray)
             for stream, count in dropped.items():
-                lines[stream].append(self._notice(count))
+                lines[stream] += self._notice(count)
             for stream, timestamp, arrival, message in events:
-                lines[stream].append(encode(timestamp, arrival, message, self._limits.message))
+                lines[stream] += encode(timestamp, arrival, message, self._limits.message)
             for stream, batch in lines.items():
                 self._write(stream, batch, dropped[stream])
 
@@ -73,18 +73,18 @@ class Writer:
         text = f"[lamina] {count} log events were dropped here: they came faster than the disk could take them.\n"
         return encode(time.time_ns() // 1_000_000, self._pending.number(), text, self._limits.message)
 
-    def _write(self, stream: LogStream, batch: list[bytes], dropped: int) -> None:
+    def _write(self, stream: LogStream, batch: bytearray, dropped: int) -> None:
         try:
-            self._append(stream, b"".join(batch))
+            self._append(stream, batch)
             self._failing = False
         except OSError as error:
             stream.segment = None
-            self._pending.lose(stream, len(batch) - (dropped > 0) + dropped)
+            self._pending.lose(stream, batch.count(b"\n") - (dropped > 0) + dropped)
             if not self._failing:
                 _log.error("cannot write logs to %s: %s", stream.folder, error)
             self._failing = True
 
-    def _append(self, stream: LogStream, lines: bytes) -> None:
+    def _append(self, stream: LogStream, lines: bytearray) -> None:
         if stream.segment is not None:
             try:
                 self._extend(stream, stream.segment, lines)
@@ -96,7 +96,7 @@ class Writer:
         self._extend(stream, segment, lines)
         self._budget.spend(stream.group, 0, new_segment_in=stream.folder)
 
-    def _extend(self, stream: LogStream, segment: Path, lines: bytes) -> None:
+    def _extend(self, stream: LogStream, segment: Path, lines: bytearray) -> None:
         size = append(segment, lines)
         stream.segment = segment if size < self._limits.segment else None
         self._budget.spend(stream.group, len(lines), new_segment_in=None)

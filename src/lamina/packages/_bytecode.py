@@ -9,7 +9,6 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO
 
 from lamina.packages._limits import PackageLimits
 from lamina.packages._trees import Trees
@@ -104,15 +103,17 @@ def _read_cache(
             continue
         except OSError as error:
             raise BadBytecode(f"{name!r}: {error.strerror}") from error
-        with os.fdopen(file, "rb") as stream:
-            yield _checked(stream, name, tag, most), name
+        try:
+            yield _checked(file, name, tag, most), name
+        finally:
+            os.close(file)
 
 
-def _checked(stream: BinaryIO, name: bytes, tag: str, most: int) -> bytes:
-    facts = os.fstat(stream.fileno())
+def _checked(file: int, name: bytes, tag: str, most: int) -> bytes:
+    facts = os.fstat(file)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink != 1:
         raise BadBytecode(f"{name!r}: not a file of its own")
-    bytecode = stream.read(most + 1)
+    bytecode = os.read(file, most + 1)
     if not _HEADER <= len(bytecode) <= most:
         raise BadBytecode(f"{name!r}: {len(bytecode)} bytes or more, {_HEADER} to {most} are plausible")
     if bytecode[2:4] != b"\r\n" or (tag != _TAG_WITHOUT_HASHES and bytecode[4:8] != _UNCHECKED_HASH):

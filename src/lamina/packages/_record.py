@@ -81,7 +81,7 @@ class Records:
 
     def digests(self) -> set[str]:
         """The digests of all packages that have a record."""
-        return {path.stem for path in self._folder.iterdir() if path.suffix == ".json"}
+        return {path.stem for path in self._folder.iterdir() if path.name.endswith(".json")}
 
     def _path(self, digest: str) -> Path:
         return self._folder / f"{digest}.json"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import shutil
 from pathlib import Path
 
 from lamina.packages._layout import Layout
 from lamina.packages._unpack import unpack
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
 class Trees:
@@ -50,4 +53,4 @@ class Trees:
 
     def digests(self) -> set[str]:
         """The digests of all trees."""
-        return {path.name for path in self._trees.iterdir()}
+        return {path.name for path in self._trees.iterdir() if _DIGEST.fullmatch(path.name)}
