@@ -1,0 +1,181 @@
+"""The order of the steps, with rules that are as small as they can be."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence, Set
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from lamina.deploy import Accepted, Deployments, InlineZip, Package, Source, Unfinished
+from lamina.errors import InvalidParameterValueException, ResourceConflictException
+from lamina.functions import FunctionKey, LiveVersion
+from lamina.state import Reader, SqliteState, Transaction
+
+KEY = FunctionKey("123456789012", "eu-west-1", "f")
+
+
+def live(deployment: str) -> LiveVersion:
+    return LiveVersion(
+        key=KEY,
+        version="$LATEST",
+        deployment=deployment,
+        runtime="python3.12",
+        handler="app.handler",
+        package="00",
+        architecture="x86_64",
+        role="role",
+        memory_size=128,
+        timeout=3,
+        ephemeral_storage=512,
+        variables={},
+        log_group="group",
+    )
+
+
+@dataclass(frozen=True)
+class Staged:
+    digest: str = "00"
+    code_sha256: str = "AA=="
+    code_size: int = 1
+    unpacked_size: int = 1
+
+
+class Recorder:
+    """Every part that the pipeline asks, in one object that notes the order."""
+
+    key = KEY
+
+    def __init__(self) -> None:
+        self.steps: list[str] = []
+        self.source: Source | None = InlineZip(b"zip")
+        self.refusals: dict[str, Exception] = {}
+        self.gone = False
+
+    def note(self, step: str) -> None:
+        self.steps.append(step)
+        if step in self.refusals:
+            raise self.refusals[step]
+
+    def check(self, reader: Reader) -> Any:
+        self.note("check")
+        return self.source
+
+    def rehearse(self, reader: Reader, package: Package) -> dict[str, Any]:
+        self.note("rehearse")
+        return {"CodeSha256": package.code_sha256}
+
+    def accept(self, transaction: Transaction, package: Package | None) -> Accepted:
+        self.note("accept")
+        return Accepted(answer={}, unfinished=Unfinished(key=KEY, new=live("new"), old=live("old")))
+
+    def stage(self, data: bytes) -> Staged:
+        self.note("stage")
+        return Staged()
+
+    def find_runtime(self, name: str) -> str | None:
+        self.note("runtime")
+        return None
+
+    async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
+        self.note(f"warm {new.deployment} as {old.deployment}")
+
+    @asynccontextmanager
+    async def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AsyncIterator[None]:
+        self.note("gate closed")
+        yield
+        self.note(f"gate open, retired {','.join(sorted(retire))}")
+
+    def unfinished(self, reader: Reader) -> Sequence[Unfinished]:
+        return [Unfinished(key=KEY, new=live("new"), old=live("old"))]
+
+    def finish(self, transaction: Transaction, deployment: Unfinished) -> bool:
+        self.note("finish")
+        return not self.gone
+
+    def fail(self, transaction: Transaction, deployment: Unfinished, code: str, reason: str) -> bool:
+        self.note(f"fail {code}")
+        return True
+
+
+@pytest.fixture
+def recorder() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+async def deployments(recorder: Recorder) -> AsyncIterator[Deployments]:
+    state = SqliteState.in_memory()
+    yield Deployments(
+        state=state, packages=recorder, cutover=recorder, ledger=recorder, find_runtime=recorder.find_runtime
+    )
+    state.close()
+
+
+SWAP = ["runtime", "warm new as old", "gate closed", "finish", "gate open, retired old"]
+
+
+async def test_with_code(deployments: Deployments, recorder: Recorder) -> None:
+    await deployments.deploy(recorder)
+    await deployments.idle()
+    assert recorder.steps == ["check", "stage", "accept", *SWAP]
+
+
+async def test_without_code(deployments: Deployments, recorder: Recorder) -> None:
+    recorder.source = None
+    await deployments.deploy(recorder)
+    await deployments.idle()
+    assert recorder.steps == ["check", "accept", *SWAP]
+
+
+async def test_a_rehearsal(deployments: Deployments, recorder: Recorder) -> None:
+    assert await deployments.rehearse(recorder) == {"CodeSha256": "AA=="}
+    await deployments.idle()
+    assert recorder.steps == ["check", "stage", "rehearse"]
+
+
+async def test_after_a_restart_nothing_is_warmed(deployments: Deployments, recorder: Recorder) -> None:
+    await deployments.recover()
+    assert recorder.steps == [step for step in SWAP if not step.startswith("warm")]
+
+
+@pytest.mark.parametrize("step", ["check", "stage", "accept"])
+async def test_a_refusal_ends_it(deployments: Deployments, recorder: Recorder, step: str) -> None:
+    recorder.refusals[step] = ResourceConflictException("no")
+    with pytest.raises(ResourceConflictException):
+        await deployments.deploy(recorder)
+    await deployments.idle()
+    assert recorder.steps[-1] == step
+
+
+async def test_the_size_is_looked_at_before_the_zip_is_opened(deployments: Deployments, recorder: Recorder) -> None:
+    recorder.source = InlineZip(b"")
+    with pytest.raises(InvalidParameterValueException):
+        await deployments.deploy(recorder)
+    assert recorder.steps == ["check"]
+
+
+@pytest.mark.parametrize("step", ["runtime", "warm new as old", "finish"])
+async def test_a_fault_after_the_acceptance_is_a_failed_deployment(
+    deployments: Deployments, recorder: Recorder, step: str
+) -> None:
+    recorder.refusals[step] = ValueError("a fault")
+    await deployments.deploy(recorder)
+    await deployments.idle()
+    assert recorder.steps[-3:] == ["gate closed", "fail InternalError", "gate open, retired new"]
+    assert "gate open, retired old" not in recorder.steps
+
+
+async def test_a_function_that_is_gone_leaves_nothing_warm(deployments: Deployments, recorder: Recorder) -> None:
+    recorder.gone = True
+    await deployments.deploy(recorder)
+    await deployments.idle()
+    assert recorder.steps[-1] == "gate open, retired new"
+
+
+async def test_other_changes_of_routes_stand_at_the_gate(deployments: Deployments, recorder: Recorder) -> None:
+    answer = await deployments.switch(KEY, lambda transaction: transaction.change, {"a"})
+    assert answer == 1
+    assert recorder.steps == ["gate closed", "gate open, retired a"]
