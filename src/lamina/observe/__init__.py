@@ -6,5 +6,4 @@ from lamina.observe._limits import LogLimits
 from lamina.observe._store import GroupFacts, LogStore, StreamFacts
 from lamina.observe._stream import LogStream
 
-__all__ = ["EventPage", "GroupFacts", "LogEvent", "LogLimits", "LogStore", "LogStream", "StreamFacts"]
-__all__ += ["LogsApi"]
+__all__ = ["EventPage", "GroupFacts", "LogEvent", "LogLimits", "LogStore", "LogStream", "LogsApi", "StreamFacts"]

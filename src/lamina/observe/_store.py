@@ -76,6 +76,7 @@ class LogStore:
 
     def group_facts(self, account_id: str, region: str, group: str) -> GroupFacts:
         """When the group was made and how large it is."""
+        self.flush()
         folder = self._group(account_id, region, group)
         size = sum(_size(segment) for stream in _folders(folder) for segment in segments_of(stream))
         return GroupFacts(name=group, created=int(_group_facts(folder).get("created", 0)), size=size)
@@ -91,6 +92,7 @@ class LogStore:
 
     def stream_facts(self, account_id: str, region: str, group: str, stream: str) -> StreamFacts:
         """What there is to know about a stream."""
+        self.flush()
         segments = segments_of(self._group(account_id, region, group) / file_name(stream))
         first = next((event for segment in segments for event in read_segment(segment, stream, 0)), None)
         found = (last_event(segment, stream) for segment in reversed(segments))

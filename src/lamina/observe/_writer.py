@@ -19,7 +19,7 @@ from lamina.observe._stream import LogStream
 
 _log = logging.getLogger(__name__)
 
-GROUP_FACTS = "group.json"
+GROUP_FACTS = "~group.json"  # no name of a stream is encoded with a tilde in front
 
 
 class Writer:
