@@ -7,7 +7,7 @@ from collections.abc import Callable, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lamina.deploy._interface import Accepted, Change, Ledger, Package, Packages, Rehearsal, Source
+from lamina.deploy._interface import Accepted, Change, Ledger, Package, Packages, Rehearsal, Source, Unfinished
 from lamina.deploy._stage import stage
 from lamina.deploy._step import step
 from lamina.deploy._swap import Swap
@@ -25,7 +25,8 @@ class Deployments:
     """Takes changes through the pipeline, and everything else that changes where invocations go through the gate.
 
     Until the swap nothing that is live has changed. An accepted deployment ends by itself in the background, after
-    ``update_window`` seconds at the earliest; one that a crash has interrupted ends in ``recover``.
+    ``update_window`` seconds at the earliest; one that a crash has interrupted ends in ``recover``. When the state
+    cannot be written for a while, as on a full disk, the end is tried again every ``again_seconds``.
     """
 
     def __init__(
@@ -37,12 +38,14 @@ class Deployments:
         ledger: Ledger,
         find_runtime: Callable[[str], str | None],
         update_window: float = 0.0,
+        again_seconds: float = 5.0,
     ) -> None:
         self._state = state
         self._packages = packages
         self._cutover = cutover
         self._ledger = ledger
         self._window = update_window
+        self._again_seconds = again_seconds
         self._swap = Swap(state=state, cutover=cutover, ledger=ledger, find_runtime=find_runtime)
         self._tasks = Tasks()
 
@@ -71,7 +74,7 @@ class Deployments:
         """Finish, or fail with a reason, what was accepted before the last end of the server."""
         now = asyncio.get_running_loop().time()
         for deployment in await self._state.read(self._ledger.unfinished):
-            await self._swap.settle(deployment, now, warm=False)
+            await self._settle(deployment, now, warm=False)
 
     async def idle(self) -> None:
         """Wait until every accepted deployment has ended."""
@@ -89,8 +92,15 @@ class Deployments:
         due = asyncio.get_running_loop().time() + self._window
         with step("accept", change.key):
             accepted: Accepted = await self._state.write(partial(change.accept, package=package))
-        self._tasks.spawn(self._swap.settle(accepted.unfinished, due))
+        self._tasks.spawn(self._settle(accepted.unfinished, due))
         return accepted.answer
+
+    async def _settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> None:
+        if not await self._swap.settle(deployment, due, warm=warm):
+            asyncio.get_running_loop().call_later(self._again_seconds, self._settle_again, deployment)
+
+    def _settle_again(self, deployment: Unfinished) -> None:
+        self._tasks.spawn(self._settle(deployment, 0.0, warm=False))
 
     async def _switch(self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str]) -> T:
         async with self._cutover.switch(key, retire):

@@ -43,15 +43,19 @@ class Swap:
         self._ledger = ledger
         self._find_runtime = find_runtime
 
-    async def settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> None:
-        """Finish the deployment not before ``due`` (a time of the event loop), whatever comes: raises nothing."""
+    async def settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> bool:
+        """Finish the deployment not before ``due`` (a time of the event loop), whatever comes: raises nothing.
+
+        False when neither success nor failure could be recorded, as on a full disk: it is still in progress then.
+        """
         try:
             await self._serve(deployment, due, warm=warm)
         except DeploymentFailed as failure:
-            await self._give_up(deployment, failure.code, failure.reason)
+            return await self._give_up(deployment, failure.code, failure.reason)
         except Exception:
             _log.exception("%s: the deployment failed", deployment.key.arn)
-            await self._give_up(deployment, "InternalError", INTERNAL_ERROR)
+            return await self._give_up(deployment, "InternalError", INTERNAL_ERROR)
+        return True
 
     async def _serve(self, deployment: Unfinished, due: float, *, warm: bool) -> None:
         try:
@@ -83,15 +87,16 @@ class Swap:
         async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
             _log.info("%s was deleted during the deployment", deployment.key.arn)
 
-    async def _give_up(self, deployment: Unfinished, code: str, reason: str) -> None:
+    async def _give_up(self, deployment: Unfinished, code: str, reason: str) -> bool:
         _log.warning("%s: deployment failed: %s: %s", deployment.key.arn, code, reason)
         work = partial(self._ledger.fail, deployment=deployment, code=code, reason=reason)
         try:
             async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
                 await self._state.write(work)
         except Exception:
-            # The record still says InProgress; the next start finishes it.
             _log.exception("%s: the failure of the deployment could not be recorded", deployment.key.arn)
+            return False
+        return True
 
 
 async def _wait_until(due: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pytest
 from lamina.deploy import Accepted, Deployments, InlineZip, Package, Source, Unfinished
 from lamina.errors import InvalidParameterValueException, ResourceConflictException
 from lamina.functions import FunctionKey, LiveVersion
-from lamina.state import Reader, SqliteState, Transaction
+from lamina.state import Reader, SqliteState, StateFull, Transaction
 
 KEY = FunctionKey("123456789012", "eu-west-1", "f")
 
@@ -53,6 +54,7 @@ class Recorder:
         self.source: Source | None = InlineZip(b"zip")
         self.refusals: dict[str, Exception] = {}
         self.gone = False
+        self.opened = asyncio.Event()
 
     def note(self, step: str) -> None:
         self.steps.append(step)
@@ -87,6 +89,7 @@ class Recorder:
         self.note("gate closed")
         yield
         self.note(f"gate open, retired {','.join(sorted(retire))}")
+        self.opened.set()
 
     def unfinished(self, reader: Reader) -> Sequence[Unfinished]:
         return [Unfinished(key=KEY, new=live("new"), old=live("old"))]
@@ -112,6 +115,18 @@ async def deployments(recorder: Recorder) -> AsyncIterator[Deployments]:
         state=state, packages=recorder, cutover=recorder, ledger=recorder, find_runtime=recorder.find_runtime
     )
     state.close()
+
+
+class Flaky(SqliteState):
+    """A state that fails a number of writes."""
+
+    failures = 0
+
+    async def write(self, work: Any) -> Any:
+        if self.failures:
+            self.failures -= 1
+            raise StateFull("no space is left")
+        return await super().write(work)
 
 
 SWAP = ["runtime", "warm new as old", "gate closed", "finish", "gate open, retired old"]
@@ -179,3 +194,23 @@ async def test_other_changes_of_routes_stand_at_the_gate(deployments: Deployment
     answer = await deployments.switch(KEY, lambda transaction: transaction.change, {"a"})
     assert answer == 1
     assert recorder.steps == ["gate closed", "gate open, retired a"]
+
+
+async def test_a_full_disk_delays_the_end_and_does_not_lose_it(recorder: Recorder) -> None:
+    state = Flaky.in_memory()
+    deployments = Deployments(
+        state=state,
+        packages=recorder,
+        cutover=recorder,
+        ledger=recorder,
+        find_runtime=recorder.find_runtime,
+        again_seconds=0.0,
+    )
+    state.failures = 4  # success and failure, twice
+    await deployments.recover()
+    async with asyncio.timeout(5):
+        await recorder.opened.wait()
+    await deployments.idle()
+    assert recorder.steps.count("gate closed") == 5
+    assert recorder.steps[-2:] == ["finish", "gate open, retired old"]
+    state.close()
