@@ -27,6 +27,8 @@ _ZIP64_LOCATOR = b"PK\x06\x07"
 _DESCRIPTOR_MARK = b"PK\x07\x08"
 _ENCRYPTED = 0x0001 | 0x0040 | 0x2000
 _SIZES_FOLLOW = 0x0008
+_PATCH = 0x0020
+_NEWEST_VERSION = 63  # of the format: 6.3 of 2006 is the last one that readers know
 _UTF8 = 0x0800
 _ZIP64_16, _ZIP64_32 = 0xFFFF, 0xFFFFFFFF
 _UNIX_HOSTS = {3, 19}  # "version made by": Unix and OS X keep a mode in the upper half of the external attributes
@@ -148,6 +150,8 @@ def _headers(data: memoryview, count: int, at: int, end: int) -> Iterator[tuple[
 def _check_header(header: _Central, name: bytes) -> None:
     if header.flags & _ENCRYPTED:
         _refuse(name, "encrypted")
+    if header.flags & _PATCH or header.needed & 0xFF > _NEWEST_VERSION:
+        _refuse(name, "needs a newer reader, or is a patch")
     if header.method not in (STORED, DEFLATED):
         _refuse(name, f"compression method {header.method}")
     if _ZIP64_32 in (header.packed, header.size, header.offset) or header.disk:
