@@ -99,9 +99,9 @@ def _read_cache(
         most = min(limits.bytecode_file, max(_SMALLEST_BOUND, _LARGEST_GROWTH * size))
         try:
             file = os.open(name, _FILE, dir_fd=cache)
-        except FileNotFoundError:
-            continue
         except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
+                continue
             raise BadBytecode(f"{name!r}: {error.strerror}") from error
         try:
             yield _checked(file, name, tag, most), name

@@ -20,6 +20,8 @@ import warnings
 
 LARGEST_SOURCE = 8 * 1024 * 1024
 MOST_SOURCES = 65536
+LONGEST_NAME = 220  # with the tag and suffixes it must stay under 256 bytes, and the path under 4096
+LONGEST_PATH = 3800
 WORTH_A_PROCESS = 1024 * 1024
 UNCHECKED_HASH = b"\1\0\0\0"
 HAS_UNCHECKED_HASHES = hasattr(importlib.util, "source_hash")
@@ -33,8 +35,14 @@ def find_sources(root):
         folders[:] = [name for name in folders if name != "__pycache__"]
         for name in names:
             path = os.path.join(here, name)
+            if (
+                not name.endswith(".py")
+                or len(os.fsencode(name)) > LONGEST_NAME
+                or len(os.fsencode(path)) > LONGEST_PATH
+            ):
+                continue
             facts = os.lstat(path)
-            if name.endswith(".py") and stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_SOURCE:
+            if stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_SOURCE:
                 found.append((os.path.relpath(path, root), facts.st_size))
     found.sort(key=lambda pair: pair[1], reverse=True)
     return found[:MOST_SOURCES]

@@ -119,7 +119,8 @@ class Packages:
         check_tag(tag)
         with self._turns.of(digest):
             record = self._complete(digest) or self._restore(digest)
-            self._records.put(unsettled(record, self._boot), durably=True)
+            if record.boot is None:
+                self._records.put(unsettled(record, self._boot), durably=True)
             placed = place_bytecode(directory, self._trees, digest, tag, self._limits)
             self._records.put(compiled(record, tag, self._boot))
             self._settler.add(digest)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lamina.blobs import BlobMissing, LocalBlobs
-from lamina.packages import BadBytecode, PackageLimits, Packages, _compile_job
+from lamina.packages import BadBytecode, PackageLimits, Packages, _compile_job, _store
 from tests.unit.packages.zips import make_zip
 
 TAG = str(sys.implementation.cache_tag)
@@ -40,6 +40,21 @@ def test_bytecode_is_placed(packages: Packages, digest: str, made: Path) -> None
     placed = packages.tree(digest) / f"pkg/__pycache__/mod.{TAG}.pyc"
     assert placed.read_bytes() == HEADER + b"mod"
     assert placed.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_source_whose_name_leaves_no_room_is_passed_over(packages: Packages, made: Path) -> None:
+    digest = packages.stage(make_zip({"index.py": b"", "n" * 252 + ".py": b""})).digest
+    assert packages.add_bytecode(digest, TAG, made) == 1
+
+
+def test_a_tree_with_new_bytecode_is_not_trusted_after_a_reboot(
+    packages: Packages, digest: str, made: Path, tmp_path: Path, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages.settle()
+    packages.add_bytecode(digest, TAG, made)
+    monkeypatch.setattr(_store, "boot_id", lambda: "another boot")
+    assert Packages(tmp_path / "packages", blobs, settle_seconds=3600).tree(digest).exists()
+    assert list(packages.tree(digest).rglob("*.pyc")) == []
 
 
 def test_bytecode_is_missing_until_it_is_added(packages: Packages, digest: str, made: Path) -> None:

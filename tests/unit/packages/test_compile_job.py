@@ -86,6 +86,12 @@ def test_names_that_are_not_text_are_no_obstacle(source: Path, tmp_path: Path) -
     assert (tmp_path / f"out/__pycache__/index.{TAG}.pyc").exists()
 
 
+def test_names_that_leave_no_room_for_a_tag_are_left_out(source: Path, tmp_path: Path) -> None:
+    (source / ("n" * 250 + ".py")).write_text("x = 1")
+    run(source, tmp_path / "out")
+    assert [path.name for path in (tmp_path / "out/__pycache__").iterdir()] == [f"index.{TAG}.pyc"]
+
+
 def test_warnings_are_not_printed(source: Path, tmp_path: Path) -> None:
     (source / "warns.py").write_text("x = '\\d'\nx is 1\n")
     done = subprocess.run(
