@@ -37,6 +37,7 @@ class Box:
         self.group: Group | None = None
         self._world = world
         self._kept: list[int] = []
+        self._namespace: list[int] = []
         self._fit: Fit = world.fit(serial)
         try:
             self._peak = self._make_group(serial)
@@ -75,8 +76,12 @@ class Box:
         finally:
             _close(given)
 
-    def handover(self, message: Message, listener: int) -> tuple[Message, list[int]]:
-        """What the server gets: words and descriptors. Call ``handed_over`` once they are sent."""
+    def handover(self, message: Message, descriptors: list[int]) -> tuple[Message, list[int]]:
+        """What the server gets: words and descriptors. Call ``handed_over`` once they are sent.
+
+        ``descriptors`` come from the first process: the listener and, where it has one, its mount namespace.
+        """
+        listener, *self._namespace = descriptors
         self._kept.insert(0, listener)
         freezer = self.group.freezer() if self.group else None
         if freezer:
@@ -99,7 +104,7 @@ class Box:
         mounts = self._open(binds, limits)
         try:
             with Step("mount in the sandbox"):
-                self._world.attach(self.pidfd, mounts)
+                self._world.attach(self._namespace, mounts)
         finally:
             _close([descriptor for descriptor, _ in mounts])
 
@@ -129,7 +134,7 @@ class Box:
         lacked = self.out_of_memory or (self.group is not None and self.group.memory.victims() > 0)
         self.channel.close()
         self.handed_over()
-        _close([self.pidfd, self._peak])
+        _close([self.pidfd, self._peak, *self._namespace])
         self._world.release(self._fit)
         return {**_fate(self.status, out_of_memory=lacked), "peak": peak}
 

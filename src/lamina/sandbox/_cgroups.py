@@ -78,7 +78,7 @@ class Groups:
 
     def __init__(self, name: str, record: str, *, cpu: bool = False) -> None:
         """Make a directory ``name`` in each hierarchy. Raises ``OSError`` where the machine does not let one."""
-        parents = find()
+        parents = find(_read("/proc/self/cgroup"), _read("/proc/self/mountinfo"))
         missing = [kind for kind in NEEDED if kind not in parents]
         if missing:
             raise OSError(ENOENT, f"no usable control group for {' and '.join(missing)}")
@@ -90,6 +90,7 @@ class Groups:
         _write(record, "".join(f"{base}\n" for base in sorted(set(self._bases.values()))), create=True)
         try:
             for base in sorted(set(self._bases.values())):
+                _delegate(os.path.dirname(base))
                 os.mkdir(base)
                 _delegate(base)
         except OSError:
@@ -106,17 +107,20 @@ class Groups:
             os.unlink(self._record)
 
 
-def find() -> dict[str, str]:
-    """The directory under which each kind of group can be made, by ``memory``, ``pids``, ``cpu``, … and ``unified``."""
-    with open("/proc/self/cgroup", encoding="utf-8") as file:
-        own = [line.rstrip("\n").split(":", 2) for line in file]
+def find(own_groups: str, mount_table: str) -> dict[str, str]:
+    """The directory under which each kind of group can be made, by ``memory``, ``pids``, ``cpu``, … and ``unified``.
+
+    The arguments are the contents of ``/proc/self/cgroup`` and ``/proc/self/mountinfo``.
+    """
+    own = [line.split(":", 2) for line in own_groups.splitlines()]
+    mounted = _mounted(mount_table)
     paths = {kind: path for _, kinds, path in own for kind in kinds.split(",")}
     found: dict[str, str] = {}
-    for root, mount_point, kind, options in _mounted():
+    for root, mount_point, kind, options in mounted:
         if kind == "cgroup":
             for controller in {"memory", "pids", "cpu", "freezer"} & set(options):
                 found[controller] = _below(mount_point, root, paths[controller])
-    for root, mount_point, kind, _ in _mounted():
+    for root, mount_point, kind, _ in mounted:
         if kind == "cgroup2":
             _find_unified(found, mount_point, _below(mount_point, root, paths[""]))
     return found
@@ -132,20 +136,12 @@ def _find_unified(found: dict[str, str], mount_point: str, own: str) -> None:
         for controller in {"memory", "pids", "cpu"} & set(available):
             found[controller] = directory
     found["unified"] = directory
-    if os.path.exists(f"{mount_point}/cgroup.kill") or _has_kill(mount_point):
-        found.pop("freezer", None)
+    found.pop("freezer", None)
 
 
-def _has_kill(mount_point: str) -> bool:
-    """Whether this kernel (5.14) has ``cgroup.kill``; the root group itself never shows it."""
-    release = [int(part) for part in os.uname().release.split("-")[0].split(".")[:2]]
-    return bool(mount_point) and release >= [5, 14]
-
-
-def _mounted() -> list[tuple[str, str, str, list[str]]]:
+def _mounted(mount_table: str) -> list[tuple[str, str, str, list[str]]]:
     """Root, mount point, kind and options of each mounted hierarchy."""
-    with open("/proc/self/mountinfo", encoding="utf-8") as file:
-        lines = [line.split() for line in file]
+    lines = [line.split() for line in mount_table.splitlines()]
     rows = [(line[3], line[4], line[line.index("-") + 1], line[-1].split(",")) for line in lines]
     return [row for row in rows if row[2] in {"cgroup", "cgroup2"}]
 
@@ -156,12 +152,13 @@ def _below(mount_point: str, root: str, path: str) -> str:
     return f"{mount_point}/{inner.strip('/')}".rstrip("/")
 
 
-def _delegate(base: str) -> None:
+def _delegate(directory: str) -> None:
     """Let the children of a version 2 group have the controllers that it has itself."""
-    if os.path.exists(f"{base}/cgroup.subtree_control"):
-        usable = {"memory", "pids", "cpu"} & set(_read(f"{base}/cgroup.controllers").split())
-        if usable:
-            _write(f"{base}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(usable)))
+    if os.path.exists(f"{directory}/cgroup.subtree_control"):
+        usable = {"memory", "pids", "cpu"} & set(_read(f"{directory}/cgroup.controllers").split())
+        lacking = usable - set(_read(f"{directory}/cgroup.subtree_control").split())
+        if lacking:
+            _write(f"{directory}/cgroup.subtree_control", " ".join(f"+{name}" for name in sorted(lacking)))
 
 
 def remove_recorded(record: str) -> bool:

@@ -66,13 +66,14 @@ class Connection:
         if self.lost:
             raise SandboxUnavailable(LOST)
         self._serial += 1
+        number = self._serial
         answer: asyncio.Future[Answer] = self._loop.create_future()
-        self._answers[self._serial] = answer
+        self._answers[number] = answer
         try:
-            self.post(operation, request=self._serial, **members)
+            self.post(operation, request=number, **members)
             return await answer
         finally:
-            self._answers.pop(self._serial, None)
+            del self._answers[number]
 
     def post(self, operation: str, **members: object) -> None:
         """Say something that has no answer. Messages keep their order."""

@@ -59,7 +59,9 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     pid = program.start()
     for descriptor in (output, control):
         os.close(descriptor)
-    _messages.send(channel, {"started": _network.name(_network.RUNTIME_API)}, [listener.fileno()])
+    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
+    _messages.send(channel, {"started": _network.name(_network.RUNTIME_API)}, [listener.fileno(), namespace])
+    os.close(namespace)
     listener.close()
     _give_up_rights(fit)
     code = _wait(pid) if fit.freezable else _reap(channel, pid)

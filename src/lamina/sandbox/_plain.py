@@ -74,7 +74,7 @@ class Plain:
                 self._names[fit][target] = link
         return []
 
-    def attach(self, pidfd: int, mounts: list[tuple[int, str]]) -> None:
+    def attach(self, namespaces: list[int], mounts: list[tuple[int, str]]) -> None:
         """Nothing is mounted."""
 
     def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002

@@ -49,10 +49,10 @@ class Service:
     def run(self) -> None:
         """Serve until the server's end of the socket is closed; then end every sandbox."""
         while self._running or self._boxes or self._lingering:
-            ready = self._poll.poll(self._patience())
-            for descriptor, _ in ready:
-                handler = self._handlers.get(descriptor)
-                if handler is not None:
+            ready = [(fd, self._handlers[fd]) for fd, _ in self._poll.poll(self._patience())]
+            for descriptor, handler in ready:
+                # What was done for one may have closed another, and its number may be somebody else's by now.
+                if self._handlers.get(descriptor) is handler:
                     handler()
             if not ready:
                 self._refill()
@@ -178,7 +178,7 @@ class Service:
             self._forget(box.channel.fileno())
             return
         if "started" in message:
-            result, given = box.handover(message, descriptors[0])
+            result, given = box.handover(message, descriptors)
             self._answer(box, {"result": result}, given)
             box.handed_over()
         elif "failed" in message:

@@ -80,9 +80,9 @@ class World:
             raise
         return mounts
 
-    def attach(self, pidfd: int, mounts: Mounts) -> None:
-        """Attach ``mounts`` inside the sandbox whose first process is ``pidfd``."""
-        self._root.attach_in(pidfd, mounts)
+    def attach(self, namespaces: list[int], mounts: Mounts) -> None:
+        """Attach ``mounts`` inside the sandbox with the mount namespace ``namespaces[0]``."""
+        self._root.attach_in(namespaces[0], mounts)
 
     def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
         """Kill the first process, and with it everything in its process namespace."""
