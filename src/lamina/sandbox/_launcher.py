@@ -78,7 +78,10 @@ class Launcher:
 
     async def _connect(self) -> Connection:
         async with self._opening:
-            if self._connection is None or (self._connection.lost and not self._closed):
+            if self._connection is not None and self._connection.lost and not self._closed:
+                await self._connection.close()
+                self._connection = None
+            if self._connection is None:
                 connection = Connection(self._on_exit, self._on_lost)
                 self.report = Report.of(await connection.open(self._arguments))
                 self.level = self.report.level

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 1 << 20
 MOST_DESCRIPTORS = 64
 BUFFER_BYTES = 4 << 20
+INT = struct.Struct("i")
 
 LIMITS = {"memory_mb": int, "tmp_mb": int, "processes": int, "open_files": int}
 MEMBERS: dict[str, dict[str, type]] = {
@@ -70,10 +72,13 @@ def send(end: socket.socket, message: Message, descriptors: Sequence[int] = ()) 
 
 def receive(end: socket.socket) -> tuple[Message, list[int]]:
     """The next message and its descriptors. Raises ``Closed`` and ``Refused``."""
+    room = socket.CMSG_SPACE(MOST_DESCRIPTORS * INT.size)
     try:
-        packet, descriptors, _, _ = socket.recv_fds(end, MOST_BYTES, MOST_DESCRIPTORS, socket.MSG_CMSG_CLOEXEC)
+        # socket.recv_fds does not pass its flags on.
+        packet, ancillary, _, _ = end.recvmsg(MOST_BYTES, room, socket.MSG_CMSG_CLOEXEC)
     except ConnectionResetError:
-        packet, descriptors = b"", []
+        packet, ancillary = b"", []
+    descriptors = [number for _, _, data in ancillary for (number,) in INT.iter_unpack(data)]
     if not packet:
         raise Closed
     try:

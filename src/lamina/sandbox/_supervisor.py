@@ -6,7 +6,7 @@ import os
 import select
 import signal
 
-from lamina.sandbox import _init, _messages, _network, _privileges, _syscalls, _watch
+from lamina.sandbox import _init, _messages, _network, _syscalls, _watch
 from lamina.sandbox._program import Program
 from lamina.sandbox._steps import StepFailed
 
@@ -35,7 +35,8 @@ def run(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> 
 
 def _live(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> None:
     _init.settle(channel, [listener.fileno()])
-    _privileges.die_with_parent()
+    # When the launcher dies the channel tells, and there is more to kill than this process.
+    _syscalls.prctl(_syscalls.PR_SET_PDEATHSIG, 0)
     _syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
     order, (output, control) = _messages.receive(channel)
     order["environment"].setdefault("TMPDIR", tmp)
