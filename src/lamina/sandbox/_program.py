@@ -77,16 +77,15 @@ class Program:
     def _prepare(self, failure: int) -> None:
         os.setsid()
         self._arrange_descriptors(failure)
-        limits = self._order["limits"]
-        with Step("set resource limits"):
+        with Step("offer it to the kernel when memory runs out"):
             _write("/proc/self/oom_score_adj", OOM_SCORE)
-            data = None if self._fit.grouped else limits["memory_mb"] * 1024 * 1024
-            _rlimits.apply(open_files=limits["open_files"], processes=limits["processes"], data_bytes=data)
         os.umask(0o022)
         for number in IGNORED:
             signal.signal(number, signal.SIG_DFL)
         with Step("drop privileges"):
             self._drop()
+        with Step("set resource limits"):
+            self._limit()
         _privileges.die_with_parent()
         with Step(f"enter {self._order['working_directory']}"):
             os.chdir(self._order["working_directory"])
@@ -101,6 +100,12 @@ class Program:
             _privileges.drop(self._fit.uid)
         else:
             _privileges.drop_nested(self._fit.uid, *self._fit.outer)
+
+    def _limit(self) -> None:
+        """In a nested user namespace the limit of processes is that sandbox's own only if set after its making."""
+        limits = self._order["limits"]
+        data = None if self._fit.grouped else limits["memory_mb"] * 1024 * 1024
+        _rlimits.apply(open_files=limits["open_files"], processes=limits["processes"], data_bytes=data)
 
     def _arrange_descriptors(self, failure: int) -> None:
         """Leave 0 (nothing), 1 and 2 (the output), 3 (the control pipe) and, until ``exec``, one for failures."""
