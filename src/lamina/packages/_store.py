@@ -102,12 +102,12 @@ class Packages:
         here = self._records.digests() | self._trees.digests() | set(self._blobs.names())
         return [digest for digest in sorted(here - in_use) if self._remove(digest)]
 
-    def missing_bytecode(self, digest: str, tag: str) -> bool:
-        """Whether the package has Python sources that were not compiled for ``tag``, such as ``cpython-312``."""
+    def missing_bytecode(self, digest: str, tag: str) -> int:
+        """The bytes of Python source that were not compiled for ``tag``, such as ``cpython-312``; 0 for none."""
         check_tag(tag)
         with self._turns.of(digest):
             record = self._complete(digest)
-            return record is not None and record.package.python_bytes > 0 and tag not in record.bytecode
+            return 0 if record is None or tag in record.bytecode else record.package.python_bytes
 
     def add_bytecode(self, digest: str, tag: str, directory: Path) -> int:
         """Put what the compile job has written to ``directory`` into the tree; the number of files is returned.
