@@ -20,8 +20,8 @@ class KeyRing:
     """Finds the key of an access key id.
 
     On loopback the pair ``test``/``test`` belongs to the configured account, and twelve digits with the secret
-    ``test`` to the account of that number; with ``--auth off`` any key id will do. Beyond loopback neither works; a real pair is made at the first start and
-    kept in the data folder.
+    ``test`` to the account of that number; with ``--auth off`` any key id will do. Beyond loopback none of this
+    works; a real pair is made at the first start and kept in the data folder.
     """
 
     def __init__(self, settings: Settings) -> None:

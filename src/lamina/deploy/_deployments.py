@@ -66,9 +66,16 @@ class Deployments:
         with step("rehearse", change.key):
             return await self._state.read(partial(change.rehearse, package=package))
 
-    async def switch(self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str] = frozenset()) -> T:
+    async def switch(
+        self,
+        key: FunctionKey,
+        work: Callable[[Transaction], T],
+        retire: Set[str] = frozenset(),
+        *,
+        whole_account: bool = False,
+    ) -> T:
         """Commit a change of routes, such as a moved alias, at the gate; see ``Cutover.switch``."""
-        return await self._tasks.run(self._switch(key, work, retire))
+        return await self._tasks.run(self._switch(key, work, retire, whole_account))
 
     async def recover(self) -> None:
         """Finish, or fail with a reason, what was accepted before the last end of the server."""
@@ -102,6 +109,8 @@ class Deployments:
     def _settle_again(self, deployment: Unfinished) -> None:
         self._tasks.spawn(self._settle(deployment, 0.0, warm=False))
 
-    async def _switch(self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str]) -> T:
-        async with self._cutover.switch(key, retire):
+    async def _switch(
+        self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str], whole_account: bool
+    ) -> T:
+        async with self._cutover.switch(key, retire, whole_account=whole_account):
             return await self._state.write(work)

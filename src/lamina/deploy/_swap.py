@@ -71,6 +71,8 @@ class Swap:
         reason = self._find_runtime(deployment.new.runtime)
         if reason is not None:
             raise DeploymentFailed("InvalidRuntime", reason)
+        with step("prepare", deployment.key):
+            await self._cutover.prepare(deployment.new)
         if warm and deployment.old is not None:
             with step("warm", deployment.key):
                 await self._cutover.warm(deployment.new, deployment.old)

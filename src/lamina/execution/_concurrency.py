@@ -34,7 +34,7 @@ class Concurrency:
             return
         account = route.key[:2]
         running = self._unreserved.get(account, 0)
-        if running >= self._account_limit - route.reserved_by_others:
+        if running >= self._account_limit - route.reserved_in_account:
             raise TooManyRequestsException("Rate Exceeded.", Reason="ConcurrentInvocationLimitExceeded")
         self._unreserved[account] = running + 1
 

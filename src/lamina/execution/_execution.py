@@ -81,9 +81,11 @@ class Execution:
             await self._pool(new).warm(pool.size)
 
     @asynccontextmanager
-    async def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AsyncIterator[None]:
+    async def switch(
+        self, key: FunctionKey, retire: Set[str] = frozenset(), *, whole_account: bool = False
+    ) -> AsyncIterator[None]:
         """Hold the function's new invocations while the block commits; then route them anew."""
-        async with self._router.switch(key):
+        async with self._router.switch(key, whole_account=whole_account):
             yield
         for deployment in retire:
             pool = self._pools.pop(deployment, None)

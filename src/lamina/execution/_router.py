@@ -32,7 +32,7 @@ class Router:
         self._addresses: dict[FunctionKey, set[Address]] = {}
         self._gates: dict[FunctionKey, asyncio.Future[None]] = {}
         self._switches = 0
-        self._last_switch: dict[FunctionKey, int] = {}
+        self._last_switch: dict[tuple[str, ...], int] = {}
 
     def cached(self, address: Address) -> Route | None:
         """The route if it is known and its gate is open."""
@@ -52,14 +52,14 @@ class Router:
             gate = self._gates.get(route.key)
             if gate is not None:
                 await asyncio.shield(gate)
-            elif self._last_switch.get(route.key, 0) <= seen:
+            elif max(self._last_switch.get(route.key, 0), self._last_switch.get(route.key[:2], 0)) <= seen:
                 self._routes[address] = route
                 self._addresses.setdefault(route.key, set()).add(address)
                 return route
 
     @asynccontextmanager
-    async def switch(self, key: FunctionKey) -> AsyncIterator[None]:
-        """Close the function's gate for the time of the block and forget its routes."""
+    async def switch(self, key: FunctionKey, *, whole_account: bool = False) -> AsyncIterator[None]:
+        """Close the function's gate for the time of the block and forget its routes, or all of its account."""
         while (closed := self._gates.get(key)) is not None:
             await asyncio.shield(closed)
         gate = self._gates[key] = asyncio.get_running_loop().create_future()
@@ -67,8 +67,13 @@ class Router:
             yield
         finally:
             self._switches += 1
-            self._last_switch[key] = self._switches
-            for address in self._addresses.pop(key, ()):
-                self._routes.pop(address, None)
+            self._last_switch[key[:2] if whole_account else key] = self._switches
+            others = [other for other in self._addresses if other[:2] == key[:2]] if whole_account else [key]
+            for other in others:
+                self._forget(other)
             del self._gates[key]
             gate.set_result(None)
+
+    def _forget(self, key: FunctionKey) -> None:
+        for address in self._addresses.pop(key, ()):
+            self._routes.pop(address, None)

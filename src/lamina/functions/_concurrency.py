@@ -22,7 +22,9 @@ async def put_function_concurrency(plane: Plane, call: Call, params: Params) -> 
     target = target_of(call, "PutFunctionConcurrency", params)
     wanted = params["ReservedConcurrentExecutions"]
     limit = plane.settings.account_concurrency
-    await plane.deployments.switch(target.key, lambda transaction: _reserve(transaction, target, wanted, limit))
+    await plane.deployments.switch(
+        target.key, lambda transaction: _reserve(transaction, target, wanted, limit), whole_account=True
+    )
     return {"ReservedConcurrentExecutions": wanted}
 
 
@@ -37,7 +39,7 @@ async def delete_function_concurrency(plane: Plane, call: Call, params: Params) 
     """DeleteFunctionConcurrency."""
     target = target_of(call, "DeleteFunctionConcurrency", params)
     await plane.deployments.switch(
-        target.key, lambda transaction: _save(transaction, _function(transaction, target), None)
+        target.key, lambda transaction: _save(transaction, _function(transaction, target), None), whole_account=True
     )
     return {}
 

@@ -65,18 +65,21 @@ class Route:
 
     ``targets`` are (cumulative weight in 0..1, version) pairs, ascending, the last weight 1.0. ``invoked_arn`` is
     what the function's context shows: the ARN as invoked. ``reserved_concurrency`` is None when none is set;
-    ``reserved_by_others`` is what all functions of the account and Region have reserved together.
+    ``reserved_in_account`` is what all functions of the account and Region have reserved together.
     """
 
     key: FunctionKey
     invoked_arn: str
     targets: tuple[tuple[float, LiveVersion], ...]
     reserved_concurrency: int | None
-    reserved_by_others: int = 0
+    reserved_in_account: int = 0
 
 
 class Cutover(Protocol):
     """What the control plane asks of execution when it changes what is live."""
+
+    async def prepare(self, new: LiveVersion) -> None:
+        """Do once what makes every start of ``new`` quicker, such as byte-compiling. It changes nothing that serves."""
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has, before the swap.
@@ -84,10 +87,13 @@ class Cutover(Protocol):
         A function that fails to initialise raises nothing: its failure is in its log and the pool stays cold.
         """
 
-    def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AbstractAsyncContextManager[None]:
+    def switch(
+        self, key: FunctionKey, retire: Set[str] = frozenset(), *, whole_account: bool = False
+    ) -> AbstractAsyncContextManager[None]:
         """Hold new invocations of the function while the block commits, then route them anew.
 
         Every commit that changes where an invocation goes stands in this block: so whoever has seen the commit
         invokes the new version. The environments of the deployments in ``retire`` end when they are idle, unless
-        the block raised.
+        the block raised. ``whole_account`` routes all functions of the account and Region anew, for a commit that
+        changes what all of them share.
         """

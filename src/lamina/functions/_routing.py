@@ -22,7 +22,7 @@ def route_of(reader: Reader, target: Target) -> Route:
         invoked_arn=target.arn,
         targets=targets,
         reserved_concurrency=function.reserved_concurrency,
-        reserved_by_others=usage_of(reader, target.key.account_id, target.key.region).reserved_concurrency,
+        reserved_in_account=usage_of(reader, target.key.account_id, target.key.region).reserved_concurrency,
     )
 
 

@@ -81,11 +81,16 @@ class Recorder:
         self.note("runtime")
         return None
 
+    async def prepare(self, new: LiveVersion) -> None:
+        self.note(f"prepare {new.deployment}")
+
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         self.note(f"warm {new.deployment} as {old.deployment}")
 
     @asynccontextmanager
-    async def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AsyncIterator[None]:
+    async def switch(
+        self, key: FunctionKey, retire: Set[str] = frozenset(), *, whole_account: bool = False
+    ) -> AsyncIterator[None]:
         self.note("gate closed")
         yield
         self.note(f"gate open, retired {','.join(sorted(retire))}")
@@ -129,7 +134,7 @@ class Flaky(SqliteState):
         return await super().write(work)
 
 
-SWAP = ["runtime", "warm new as old", "gate closed", "finish", "gate open, retired old"]
+SWAP = ["runtime", "prepare new", "warm new as old", "gate closed", "finish", "gate open, retired old"]
 
 
 async def test_with_code(deployments: Deployments, recorder: Recorder) -> None:

@@ -52,7 +52,7 @@ async def test_that_of_others_counts_and_the_own_does_not(function: World) -> No
     await put(function, 300, "g")
     with pytest.raises(InvalidParameterValueException):
         await put(function, 301, "g")
-    assert (await function.route()).reserved_by_others == 900
+    assert (await function.route()).reserved_in_account == 900
 
 
 async def test_a_deleted_function_reserves_nothing(function: World) -> None:

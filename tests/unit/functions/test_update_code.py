@@ -423,5 +423,5 @@ async def test_each_step_is_logged_with_its_duration(function: World, caplog: py
     with caplog.at_level(logging.INFO, "lamina.deploy"):
         await function.update()
     steps = [record.args[1] for record in caplog.records if isinstance(record.args, tuple)]
-    assert steps == ["check", "read", "verify", "stage", "accept", "warm", "swap"]
+    assert steps == ["check", "read", "verify", "stage", "accept", "prepare", "warm", "swap"]
     assert all(" ms" in record.getMessage() for record in caplog.records)

@@ -58,6 +58,7 @@ class FakeCutover:
         self.warmed: list[tuple[LiveVersion, LiveVersion]] = []
         self.switched: list[FunctionKey] = []
         self.retired: set[str] = set()
+        self.prepared: list[LiveVersion] = []
         self.failure: Exception | None = None
         self._open = asyncio.Event()
         self._open.set()
@@ -68,6 +69,9 @@ class FakeCutover:
     def release(self) -> None:
         self._open.set()
 
+    async def prepare(self, new: LiveVersion) -> None:
+        self.prepared.append(new)
+
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         self.warmed.append((new, old))
         failure, self.failure = self.failure, None
@@ -75,7 +79,9 @@ class FakeCutover:
             raise failure
 
     @asynccontextmanager
-    async def switch(self, key: FunctionKey, retire: Set[str] = frozenset()) -> AsyncIterator[None]:
+    async def switch(
+        self, key: FunctionKey, retire: Set[str] = frozenset(), *, whole_account: bool = False
+    ) -> AsyncIterator[None]:
         await self._open.wait()
         yield
         self.switched.append(key)
