@@ -37,6 +37,12 @@ def _switch(text: str) -> bool:
     raise ValueError("expected on or off")
 
 
+def _allowed(text: str) -> bool:
+    if text.lower() not in {"allow", "refuse"}:
+        raise ValueError("expected allow or refuse")
+    return text.lower() == "allow"
+
+
 def _account(text: str) -> str:
     if not re.fullmatch(r"\d{12}", text):
         raise ValueError("expected twelve digits")
@@ -90,6 +96,7 @@ class Settings:
     prewarm: int = _setting(2, "Generic environments kept ready for each runtime in use.", _count)
     retry_delay: float = _setting(60.0, "Seconds before the first retry of an asynchronous invocation.", _seconds)
     code_storage: int = _setting(80_530_636_800, "Bytes of code that an account may store in a Region.", _count)
+    deprecated_runtimes: bool = _setting(False, "Runtimes that AWS has ended: allow or refuse.", _allowed)
     keys: tuple[AccessKey, ...] = ()
 
     @property
@@ -104,6 +111,13 @@ class Settings:
 def options() -> list[tuple[str, str, Any]]:
     """(name, help, default) of every setting that is a flag."""
     return [(each.name, each.metadata["help"], each.default) for each in _parsed()]
+
+
+def shown(name: str, default: Any) -> str:
+    """A default as it would be written."""
+    if isinstance(default, bool):
+        return ("refuse", "allow")[default] if name == "deprecated_runtimes" else ("off", "on")[default]
+    return str(default)
 
 
 def load(flags: Mapping[str, str | None], environment: Mapping[str, str], file: Path | None) -> Settings:

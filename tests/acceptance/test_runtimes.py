@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+
+from demo._service import Service
 
 from lamina.runtimes import Runtimes
 
-from .conftest import Functions, package
+from .conftest import Functions, client, package
 
 NAMES = Runtimes.discover().names
 NODE = [name for name in NAMES if name.startswith("nodejs")]
+
+
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Functions]:
+    """A service that also takes the runtimes that AWS has ended."""
+    service = Service(tmp_path_factory.mktemp("runtimes") / "data", "--deprecated-runtimes", "allow")
+    yield Functions(client(service.address))
+    service.stop()
 
 
 @pytest.mark.parametrize("runtime", [name for name in NAMES if name.startswith("python")])

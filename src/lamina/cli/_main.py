@@ -21,7 +21,7 @@ def main() -> None:
 def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
     for name, help_, default in reversed(settings.options()):
         flag = f"--{name.replace('_', '-')}"
-        shown = {True: "on", False: "off"}.get(default, default) if isinstance(default, bool) else default
+        shown = settings.shown(name, default)
         command = click.option(flag, name, help=f"{help_} [default: {shown}]")(command)
     return command
 

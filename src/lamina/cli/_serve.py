@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import signal
 import socket
 import sys
 from collections.abc import Callable
@@ -77,6 +78,9 @@ async def _run(settings: Settings, listener: socket.socket) -> None:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+    # Uvicorn ends at these signals and then raises them again, which must not cut short what is put away below.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
     try:
         await _Server(config, lambda: click.echo(f"Lamina is ready at {address}")).serve(sockets=[listener])
     finally:

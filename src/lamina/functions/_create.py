@@ -63,7 +63,7 @@ class Creation:
                 "Runtime and Handler are mandatory parameters for functions created with deployment packages."
             )
         source = choose_source(params["Code"])
-        check_runtime(params["Runtime"])
+        check_runtime(params["Runtime"], allow_ended=self.plane.settings.deprecated_runtimes)
         check_architecture(params, self.plane.architecture)
         check_tags(params.get("Tags") or {})
         with_members(self._blank(), params)

@@ -105,9 +105,9 @@ def _asks(value: object) -> bool:
     return bool(value)
 
 
-def check_runtime(runtime: str) -> None:
-    """Refuse a runtime that has ended (API notes, 5.7)."""
-    if runtime in _ENDED:
+def check_runtime(runtime: str, *, allow_ended: bool) -> None:
+    """Refuse a runtime that has ended (API notes, 5.7), unless the operator of this server wants it."""
+    if runtime in _ENDED and not allow_ended:
         raise InvalidParameterValueException(
             f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS Lambda functions. "
             "We recommend you use a supported runtime while creating or updating functions."

@@ -137,7 +137,7 @@ class ConfigurationUpdate:
         function = need_function(reader, self.key)
         refuse_unknown(self.params, _CONFIGURATION)
         if self.params.get("Runtime"):
-            check_runtime(self.params["Runtime"])
+            check_runtime(self.params["Runtime"], allow_ended=self.plane.settings.deprecated_runtimes)
         with_members(function.shown, self.params)
         check_revision(self.params.get("RevisionId"), function.revision_id)
         check_settled(function)

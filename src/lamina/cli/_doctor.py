@@ -1,0 +1,87 @@
+"""``lamina doctor``: what this machine can do, found out by trying."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Column, Table
+from rich.text import Text
+
+from lamina.runtimes import Runtime, Runtimes
+from lamina.sandbox import MEANING, Capability, Launcher, Report, SandboxUnavailable
+from lamina.settings import Settings
+
+
+def doctor(settings: Settings) -> None:
+    """Print the isolation level and why, what it is made of, and the runtimes.
+
+    Raises ``click.ClickException``, which is exit status 1 and one line, for a level that this machine does not allow.
+    """
+    try:
+        report = asyncio.run(_report(settings.isolation))
+    except SandboxUnavailable as error:
+        raise click.ClickException(str(error)) from None
+    console = Console(highlight=False)
+    console.print(f"[bold]Isolation: level {report.level}[/]: {MEANING[report.level]}.")
+    console.print(f"{_why(report, settings.isolation)}\n")
+    console.print(_capabilities(report.capabilities))
+    console.print(_runtimes(Runtimes.discover()))
+
+
+async def _report(isolation: str) -> Report:
+    """Start a launcher as ``lamina serve`` does, in a folder of its own, and end it."""
+    with tempfile.TemporaryDirectory(prefix="lamina-doctor-") as folder:
+        launcher = await Launcher.open(Path(folder), isolation, spares=0)
+        await launcher.close()
+        return launcher.report
+
+
+def _why(report: Report, isolation: str) -> str:
+    if isolation == report.level:
+        return "It is the one that was asked for."
+    missing = [each.name for each in report.capabilities if not each.works and each.needed_for]
+    if not missing:
+        return "It is the best level there is."
+    return f"It is the best level here: what is missing for a better one is {', '.join(missing)}."
+
+
+def _capabilities(capabilities: Sequence[Capability]) -> Table:
+    table = Table("a sandbox's", "for level", "here", "remedy")
+    for each in capabilities:
+        here = Text("yes", "green") if each.works else Text(f"no: {each.reason}", "red")
+        levels = ", ".join(each.needed_for) or "optional"
+        table.add_row(each.name, levels, here, Text("" if each.works else each.remedy))
+    return table
+
+
+def _runtimes(runtimes: Runtimes) -> Table:
+    table = Table("runtime", "version", Column("runs with", overflow="fold"), "AWS SDK")
+    for name in runtimes.names:
+        runtime = runtimes.resolve(name)
+        table.add_row(name, _version(runtime), Text(_interpreter(runtime)), "boto3" if _has_sdk(runtime) else "")
+    return table
+
+
+def _version(runtime: Runtime) -> str:
+    """``python:3.12.v1`` is 3.12.1; an OS-only runtime has no version."""
+    _, _, version = runtime.version_label.partition(":")
+    return version.replace(".v", ".") if runtime.generic else ""
+
+
+def _interpreter(runtime: Runtime) -> str:
+    """The interpreter's place on this machine."""
+    if not runtime.generic:
+        return "the function's own bootstrap"
+    for bind in runtime.binds:
+        if runtime.argv[0].startswith(f"{bind.target}/"):
+            return str(bind.source / runtime.argv[0].removeprefix(f"{bind.target}/"))
+    return runtime.argv[0]
+
+
+def _has_sdk(runtime: Runtime) -> bool:
+    return any(bind.source.name == "boto3" for bind in runtime.binds)
