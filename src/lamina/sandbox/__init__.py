@@ -10,9 +10,10 @@ from lamina.sandbox._interface import (
     SandboxUnavailable,
 )
 from lamina.sandbox._launcher import Launcher, probe
-from lamina.sandbox._report import Capability, Report, doctor
+from lamina.sandbox._report import MEANING, Capability, Report, doctor
 
 __all__ = [
+    "MEANING",
     "Bind",
     "Capability",
     "Exit",
