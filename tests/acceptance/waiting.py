@@ -1,0 +1,32 @@
+"""Waiting for what happens later."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+
+def until(condition: Callable[[], Any], seconds: float = 15) -> None:
+    """Wait until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "what was waited for did not happen"
+        time.sleep(0.02)
+
+
+class Recorder:
+    """Reads from the log what functions print as ``RAN <JSON>``."""
+
+    def __init__(self, logs: Any) -> None:
+        self._logs = logs
+
+    def runs(self, name: str) -> list[Any]:
+        """The values printed so far, in order."""
+        try:
+            pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
+            messages = [event["message"] for page in pages for event in page["events"]]
+        except self._logs.exceptions.ResourceNotFoundException:
+            return []
+        return [json.loads(text.removeprefix("RAN ")) for text in messages if text.startswith("RAN ")]
