@@ -56,7 +56,7 @@ def run(report: Report, address: str, first: bytes, second: bytes) -> None:
     def greeting(qualifier: str = "$LATEST") -> str:
         event = _request("/greet/Ada", {"locale": "de"})
         answer = client.invoke(FunctionName=NAME, Qualifier=qualifier, Payload=event)
-        body = answer["Payload"].read().decode()
+        body: str = answer["Payload"].read().decode()
         if "FunctionError" in answer:
             raise Unexpected(f"the function failed: {body}")
         return body
