@@ -211,10 +211,13 @@ def test_bytes_after_the_end(packages: Packages, tmp_path: Path) -> None:
 
 
 def test_zip64(packages: Packages, tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("f")
+    info.extra = struct.pack("<HHQQ", 1, 16, 1, 1)
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive, archive.open("f", "w", force_zip64=True) as member:
-        member.write(b"x")
-    assert_refused(packages, buffer.getvalue(), tmp_path, "differ")
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr(info, b"x")
+    sizes_in_the_extra_field = b"\xff" * 8
+    assert_refused(packages, patched(buffer.getvalue(), LOCAL, 18, sizes_in_the_extra_field), tmp_path, "differ")
 
 
 @pytest.mark.parametrize("data", [b"not a zip", b"PK", b"PK\5\6", bytes(22), b"PK\3\4" + bytes(100)])
