@@ -25,9 +25,10 @@ _NUMBERS = itertools.count()
 def package(source: str | bytes, name: str = "app.py", mode: int = 0o644) -> bytes:
     """A zip with one file."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+    with zipfile.ZipFile(buffer, "w") as archive:
         item = zipfile.ZipInfo(name, (2026, 1, 1, 0, 0, 0))
         item.external_attr = mode << 16
+        item.compress_type = zipfile.ZIP_DEFLATED
         archive.writestr(item, source)
     return buffer.getvalue()
 

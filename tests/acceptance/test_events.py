@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from demo._service import Service
 
 from .conftest import Functions, client
-from .waiting import Recorder, until
+from ._waiting import Recorder, until
 
 RECORDS = """
 import json, time

@@ -24,9 +24,16 @@ class Recorder:
 
     def runs(self, name: str) -> list[Any]:
         """The values printed so far, in order."""
+        return [json.loads(text) for text in self._after("RAN ", name)]
+
+    def ended(self, name: str) -> int:
+        """How many invocations have ended."""
+        return len(self._after("REPORT ", name))
+
+    def _after(self, prefix: str, name: str) -> list[str]:
         try:
             pages = self._logs.get_paginator("filter_log_events").paginate(logGroupName=f"/aws/lambda/{name}")
             messages = [event["message"] for page in pages for event in page["events"]]
         except self._logs.exceptions.ResourceNotFoundException:
             return []
-        return [json.loads(text.removeprefix("RAN ")) for text in messages if text.startswith("RAN ")]
+        return [text.removeprefix(prefix) for text in messages if text.startswith(prefix)]
