@@ -19,6 +19,7 @@ from demo._service import Service
 
 ROLE = "arn:aws:iam::000000000000:role/r"
 RUNTIME = f"python3.{sys.version_info.minor}"
+QUICKLY = {"Delay": 0.02, "MaxAttempts": 1500}  # a waiter asks once a second otherwise
 _NUMBERS = itertools.count()
 
 
@@ -56,13 +57,13 @@ class Functions:
         name = f"fn-{next(_NUMBERS)}"
         values = {"Runtime": RUNTIME, "Handler": "app.handler", "Role": ROLE, "Code": {"ZipFile": package(source)}}
         self.client.create_function(FunctionName=name, **{**values, **members})
-        self.client.get_waiter("function_active_v2").wait(FunctionName=name)
+        self.client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         return name
 
     def update(self, name: str, source: str, **members: Any) -> dict[str, Any]:
         """Update the code and wait until that is done; the answer of the update."""
         answer = self.client.update_function_code(FunctionName=name, ZipFile=package(source), **members)
-        self.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+        self.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         return answer
 
     def call(self, name: str, payload: Any = None, **members: Any) -> Any:
