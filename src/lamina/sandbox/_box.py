@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 
 from lamina.sandbox import _messages, _names, _watch
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from lamina.sandbox._messages import Message
     from lamina.sandbox._plain import Plain
     from lamina.sandbox._program import Fit
+    from lamina.sandbox._template import Template
     from lamina.sandbox._world import World
 
 Limits = dict[str, int]
@@ -26,8 +28,10 @@ PROGRAM = ("argv", "environment", "working_directory", "limits")
 class Box:
     """One sandbox. It is made without a program, and gets one by ``order``."""
 
-    def __init__(self, world: World | Plain, serial: int, limits: Limits | None = None) -> None:
-        """Make the first process and put it into its groups. Raises ``StepFailed``, and leaves nothing then."""
+    def __init__(
+        self, world: World | Plain, serial: int, limits: Limits | None = None, template: Template | None = None
+    ) -> None:
+        """Make the first process, as a fork of ``template`` if given. Raises ``StepFailed``, leaving nothing."""
         self.name = f"spare{serial}"
         self.request: int | None = None
         self.status: int | None = None
@@ -36,6 +40,7 @@ class Box:
         self.memory_event: int | None = None
         self.group: Group | None = None
         self._world = world
+        self._template = template
         self._kept: list[int] = []
         self._namespace: list[int] = []
         self._fit: Fit = world.fit(serial)
@@ -58,10 +63,17 @@ class Box:
             with Step("join the control groups"):
                 self.group.attach(self.pid)
 
+    def alive(self) -> bool:
+        """Whether the first process runs, even when the news of its end has not been heard yet."""
+        poll = select.poll()
+        poll.register(self.pidfd, select.POLLIN)
+        return not poll.poll(0)
+
     def order(self, order: Message) -> None:
         """Send the program to the first process, which answers ``started`` or ``failed`` on the channel."""
         self._limit(order["limits"])
-        mounts = self._open(order["binds"], order["limits"])
+        binds = self._template.binds_of(order) if self._template else order["binds"]
+        mounts = self._open(binds, order["limits"])
         output, output_end = os.pipe2(os.O_CLOEXEC)
         control_end, control = os.pipe2(os.O_CLOEXEC)
         self._kept = [output, control]
@@ -89,6 +101,7 @@ class Box:
         self._kept.append(os.dup(self._peak))
         return {
             "freezer": freezer and freezer[1:],
+            "watched": None if self.group else self.pid,
             "runtime_api": message["started"],
             "names": self._world.names(self._fit),
         }, self._kept
@@ -152,7 +165,7 @@ class Box:
         ours, theirs = _messages.pair()
         try:
             with theirs:
-                return ours, self._world.begin(theirs, self._fit, self.limits["tmp_mb"])
+                return ours, self._world.begin(theirs, self._fit, self.limits["tmp_mb"], self._template)
         except BaseException:
             ours.close()
             raise

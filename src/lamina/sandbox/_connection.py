@@ -17,6 +17,8 @@ from lamina.sandbox._interface import SandboxUnavailable
 
 SCRIPT = Path(__file__).with_name("_launch.py")
 Answer = tuple[dict[str, Any], list[int]]
+# What the interpreter may need to be found and to start; the rest, secrets perhaps, is the server's.
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "PYTHONHOME")
 LOST = "the launcher's process has ended"
 
 
@@ -154,7 +156,7 @@ def _spawn(descriptor: int, arguments: list[str]) -> subprocess.Popen[bytes]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         cwd="/",
-        env={"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
         pass_fds=[descriptor],
         start_new_session=True,
     )

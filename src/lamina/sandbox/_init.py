@@ -52,7 +52,7 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
         listener = _network.listen()
     order, descriptors = _messages.receive(channel)
     output, control, *mounts = descriptors
-    for descriptor, target in zip(mounts, order["targets"], strict=True):
+    for descriptor, target in zip(mounts, order["targets"]):  # noqa: B905 - strict is Python 3.10
         with Step(f"mount {target}"):
             _mounts.attach(descriptor, target)
     program = Program(order, fit, output=output, control=control)
@@ -64,6 +64,7 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     os.close(namespace)
     listener.close()
     _give_up_rights(fit)
+    _end_if_orphaned(channel)
     code = _wait(pid) if fit.freezable else _reap(channel, pid)
     _messages.send(channel, {"exited": code})
 
@@ -80,7 +81,7 @@ def settle(channel: socket.socket, kept: list[int]) -> None:
     for descriptor in sorted({channel.fileno(), *kept}):
         os.closerange(limit, descriptor)
         limit = descriptor + 1
-    os.closerange(limit, 0x7FFFFFFF)
+    _syscalls.close_from(limit)
 
 
 def _furnish(furniture: list[tuple[int, str]]) -> None:
@@ -106,6 +107,15 @@ def _give_up_rights(fit: Fit) -> None:
         _privileges.die_with_parent()
 
 
+def _end_if_orphaned(channel: socket.socket) -> None:
+    """The change of user has cleared the wish to die with the parent: look once whether that was missed."""
+    try:
+        if not channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+            raise _messages.Closed
+    except BlockingIOError:
+        return
+
+
 def _wait(pid: int) -> int:
     """Reap whatever ends until it is the program; its wait status."""
     while True:
@@ -119,13 +129,16 @@ def _reap(channel: socket.socket, pid: int) -> int:
     wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(notify)
+    poll = select.poll()
+    for descriptor in (wakeup, channel.fileno()):
+        poll.register(descriptor, select.POLLIN)
     while True:
         ended, status = os.waitpid(-1, os.WNOHANG)
         if ended == pid:
             return status
         if ended:
             continue
-        if channel.fileno() in select.select([wakeup, channel.fileno()], [], [])[0]:
+        if any(descriptor == channel.fileno() for descriptor, _ in poll.poll()):
             order, _ = _messages.receive(channel)
             # From the first process of a namespace, -1 is everybody else in it.
             os.kill(-1, signal.SIGSTOP if order["freeze"] else signal.SIGCONT)

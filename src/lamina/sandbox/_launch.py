@@ -1,4 +1,5 @@
-"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <spares> <cpu>``.
+"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <spares> <cpu>``, or that of a
+template: ``python _launch.py template``.
 
 It imports its own files and little else: the package's ``__init__``, with the server's half and asyncio, is not run.
 """
@@ -25,6 +26,11 @@ def adopt_package() -> None:
 
 if __name__ == "__main__":
     adopt_package()
-    from lamina.sandbox import _start_up
+    if sys.argv[1] == "template":
+        from lamina.sandbox import _fork_server
 
-    _start_up.main(sys.argv[1:])
+        _fork_server.main()
+    else:
+        from lamina.sandbox import _start_up
+
+        _start_up.main(sys.argv[1:])

@@ -51,13 +51,17 @@ class Launcher:
             logger.warning("functions are NOT isolated: level E is %s", MEANING["E"])
         return launcher
 
-    async def start(self, spec: SandboxSpec) -> IsolatedSandbox:
-        """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step."""
+    async def start(self, spec: SandboxSpec, *, fork: bool = False) -> IsolatedSandbox:
+        """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step.
+
+        ``fork`` forks it from a template named ``spec.forkable`` where there is one: the bootstrap is imported then.
+        The first such start makes the template and is an ``exec`` itself, as is every one that cannot be forked.
+        """
         connection = await self._connect()
         name = uuid.uuid4().hex
         self._starting.add(name)
         try:
-            result, descriptors = await connection.request("start", sandbox=name, **_packed(spec))
+            result, descriptors = await connection.request("start", sandbox=name, fork=fork, **_packed(spec))
         except asyncio.CancelledError:
             connection.post("kill", sandbox=name)
             raise

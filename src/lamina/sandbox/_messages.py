@@ -33,6 +33,7 @@ MEMBERS: dict[str, dict[str, type]] = {
         "limits": dict,
         "working_directory": str,
         "template": str,
+        "fork": bool,
     },
     "specialise": {"request": int, "sandbox": str, "binds": list, "limits": dict},
     "kill": {"sandbox": str},
@@ -67,7 +68,8 @@ def encode(message: Message) -> bytes:
 
 def send(end: socket.socket, message: Message, descriptors: Sequence[int] = ()) -> None:
     """Send one message. Raises ``BlockingIOError`` when a non-blocking socket is full."""
-    socket.send_fds(end, [encode(message)], list(descriptors))
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, b"".join(map(INT.pack, descriptors)))] if descriptors else []
+    end.sendmsg([encode(message)], rights)
 
 
 def receive(end: socket.socket) -> tuple[Message, list[int]]:

@@ -17,6 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
+    from lamina.sandbox._messages import Message
+    from lamina.sandbox._template import Template
+
 STANDARD = ("/var/task", "/var/runtime", "/var/lang", "/opt")
 TMP = "tmp"
 
@@ -48,7 +51,10 @@ class Plain:
         shutil.rmtree(self._home(fit), ignore_errors=True)
         del self._names[fit]
 
-    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int) -> int:  # noqa: ARG002 - nothing bounds it
+    def prepare(self, order: Message) -> None:
+        """Nothing to gain: without namespaces a start is an ``exec`` and little else."""
+
+    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None) -> int:  # noqa: ARG002
         """Start the process that watches over the sandbox's; its process id."""
         with Step("bind a port for the Runtime API"):
             listener = _network.listen(("127.0.0.1", 0))

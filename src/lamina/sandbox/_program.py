@@ -11,6 +11,7 @@ from lamina.sandbox._steps import Step, StepFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import NoReturn
 
     from lamina.sandbox._messages import Message
@@ -22,22 +23,47 @@ OOM_SCORE = b"500"
 IGNORED = (signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ)
 
 
+def execute(order: Message) -> None:
+    """Become the program by ``exec``."""
+    with Step(f"execute {order['argv'][0]}"):
+        os.execvpe(order["argv"][0], order["argv"], order["environment"])  # noqa: S606
+
+
 class Fit:
     """What is known of a sandbox before its program is: its user, its filter, who limits it."""
 
     def __init__(
-        self, *, uid: int | None, outer: tuple[int, int] | None, seccomp: bytes, grouped: bool, freezable: bool
+        self,
+        *,
+        uid: int | None,
+        outer: tuple[int, int] | None,
+        seccomp: bytes,
+        grouped: bool,
+        freezable: bool,
+        enter: Callable[[Message], None] = execute,
     ) -> None:
         """``uid`` is user and group of the program; with None it stays who it is.
 
         ``outer``: the launcher's user and group where ``uid`` is of a nested user namespace. ``grouped``: a control
-        group limits memory, so that no other limit needs to. ``freezable``: and one can freeze.
+        group limits memory, so that no other limit needs to. ``freezable``: and one can freeze. ``enter`` makes the
+        prepared process the program, and does not return.
         """
         self.uid = uid
         self.outer = outer
         self.seccomp = seccomp
         self.grouped = grouped
         self.freezable = freezable
+        self.enter = enter
+
+    def packed(self) -> Message:
+        """What another process must know to make the same."""
+        names = ("uid", "outer", "grouped", "freezable")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def unpacked(cls, packed: Message, seccomp: bytes, enter: Callable[[Message], None]) -> Fit:
+        """The reverse of ``packed``."""
+        return cls(seccomp=seccomp, enter=enter, **packed)
 
 
 class Program:
@@ -67,8 +93,7 @@ class Program:
     def _become(self, failure: int) -> NoReturn:
         try:
             self._prepare(failure)
-            with Step(f"execute {self._order['argv'][0]}"):
-                os.execvpe(self._order["argv"][0], self._order["argv"], self._order["environment"])  # noqa: S606
+            self._fit.enter(self._order)
         except StepFailed as error:
             os.write(FAILURE, f"{error.step}:{error.errno}".encode())
         finally:
@@ -115,7 +140,7 @@ class Program:
         os.dup2(output, 2)
         os.dup2(control, CONTROL)
         os.dup2(failure, FAILURE, inheritable=False)
-        os.closerange(FAILURE + 1, 0x7FFFFFFF)
+        _syscalls.close_from(FAILURE + 1)
 
 
 def _write(path: str, data: bytes) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from lamina.sandbox._connection import Connection
 from lamina.sandbox._interface import Bind, Exit, Limits
 from lamina.sandbox._names import rewrite
+from lamina.sandbox._watch import resident
 
 MOST_CONTROL_BYTES = 64 * 1024
 
@@ -33,6 +34,7 @@ class IsolatedSandbox:
         self._words: tuple[str, str] | None = result["freezer"]
         self._freezer = others[0] if self._words else None
         self._peak = others[-1]
+        self._watched: int | None = result["watched"]
         self._last_peak = 0
         self._open = True
         os.set_blocking(output, False)
@@ -67,7 +69,10 @@ class IsolatedSandbox:
         if self._open and not self.exited.done():
             # The group may be gone already, with the news of it on the way.
             with contextlib.suppress(OSError):
-                self._last_peak = int(os.pread(self._peak, 32, 0) or b"0")
+                self._last_peak = max(self._last_peak, int(os.pread(self._peak, 32, 0) or b"0"))
+            if self._watched is not None:
+                # The launcher looks ten times a second; an invocation may be shorter.
+                self._last_peak = max(self._last_peak, resident(self._watched))
         return self._last_peak
 
     def kill(self) -> None:

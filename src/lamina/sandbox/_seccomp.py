@@ -27,7 +27,9 @@ SPECIAL = {
     "aarch64": {"clone": 220, "socket": 198, "socketpair": 199, "ioctl": 29, "personality": 92},
 }
 
-Code = list[tuple[int, int, int, int]]
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    Code = list[tuple[int, int, int, int]]
 
 
 def program(machine: str) -> bytes:

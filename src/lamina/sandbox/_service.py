@@ -9,6 +9,7 @@ import time
 from lamina.sandbox import _messages
 from lamina.sandbox._box import Box
 from lamina.sandbox._steps import StepFailed
+from lamina.sandbox._stock import BLANK, Stock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from lamina.sandbox._messages import Message
     from lamina.sandbox._plain import Plain
+    from lamina.sandbox._template import Template
     from lamina.sandbox._world import World
 
 RETRY_MS = 20
@@ -36,8 +38,7 @@ class Service:
         self._server = server
         self._world = world
         self._boxes: dict[str, Box] = {}
-        self._spares: list[Box] = []
-        self._spares_wanted = spares
+        self._stock = Stock(spares, self._forget)
         self._serial = 0
         self._lingering: list[Box] = []
         self._measured = 0.0
@@ -67,22 +68,24 @@ class Service:
             self._forget(self._server.fileno())
             for box in self._boxes.values():
                 box.kill()
+            self._stock.close()
 
     def _patience(self) -> int | None:
-        if self._running and len(self._spares) < self._spares_wanted:
+        if self._running and self._stock.lacking() is not None:
             return QUIET_MS
         if self._lingering:
             return RETRY_MS
         return MEASURE_MS if self._boxes and self._world.groups is None else None
 
     def _refill(self) -> None:
-        if not self._running or len(self._spares) >= self._spares_wanted:
+        kind = self._stock.lacking() if self._running else None
+        if kind is None:
             return
         try:
-            self._spares.append(self._make(None))
-        except StepFailed:
+            self._stock.put(kind, self._make(None, self._stock.template(kind)))
+        except (StepFailed, OSError):
             # The next start tries again and tells the server what is wrong.
-            self._spares_wanted = 0
+            self._stock.give_up(kind)
 
     def _measure(self) -> None:
         if self._world.groups is None and time.monotonic() - self._measured > MEASURE_MS / 1000:
@@ -90,9 +93,9 @@ class Service:
                 box.measure()
             self._measured = time.monotonic()
 
-    def _make(self, limits: dict[str, int] | None) -> Box:
+    def _make(self, limits: dict[str, int] | None, template: Template | None) -> Box:
         self._serial += 1
-        box = Box(self._world, self._serial, limits)
+        box = Box(self._world, self._serial, limits, template)
         self._boxes[box.name] = box
         self._watch(box.pidfd, lambda: self._on_end(box))
         self._watch(box.channel.fileno(), lambda: self._on_news(box))
@@ -138,7 +141,8 @@ class Service:
         name = message["sandbox"]
         if name in self._boxes:
             raise _messages.Refused(f"there is a sandbox {name} already")
-        box = self._spares.pop() if self._spares else self._make(message["limits"])
+        kind = self._kind(message)
+        box = self._stock.take(kind) or self._make_now(kind, message["limits"])
         self._boxes[name] = self._boxes.pop(box.name)
         box.name = name
         box.request = message["request"]
@@ -148,6 +152,37 @@ class Service:
             box.request = None
             box.kill()
             raise
+
+    def _make_now(self, kind: str, limits: dict[str, int]) -> Box:
+        """Make a sandbox of ``kind``, or a blank one when its template fails."""
+        template = self._stock.template(kind)
+        try:
+            return self._make(limits, template)
+        except StepFailed:
+            if template is None:
+                raise
+            self._stock.drop(kind)
+            return self._make(limits, None)
+
+    def _kind(self, message: Message) -> str:
+        """The template to fork for a start, if that is asked for and it is ready by now."""
+        name: str = message["template"]
+        if not message["fork"]:
+            return BLANK
+        if not self._stock.knows(name):
+            template = self._world.prepare(message)
+            self._stock.add(name, template)
+            if template is not None:
+                self._watch(template.channel.fileno(), lambda: self._on_template(name, template))
+        return name if self._stock.template(name) else BLANK
+
+    def _on_template(self, name: str, template: Template) -> None:
+        """It is ready, or it has ended: the latter is no harm, programs are executed then."""
+        try:
+            _messages.receive(template.channel)
+            template.ready = True
+        except _messages.Closed:
+            self._stock.drop(name)
 
     def _specialise(self, message: Message) -> None:
         self._box(message).specialise(message["binds"], message["limits"])
@@ -203,8 +238,7 @@ class Service:
         self._forget(box.pidfd)
         self._forget_event(box)
         del self._boxes[box.name]
-        if box in self._spares:
-            self._spares.remove(box)
+        self._stock.discard(box)
         self._answer(box, {"error": "the sandbox ended before its program started"})
         self._tell({"exited": box.name, **box.finish()})
         if not box.remove():

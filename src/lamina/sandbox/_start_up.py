@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import resource
 import signal
 import socket
 
@@ -26,6 +27,9 @@ def main(arguments: list[str]) -> None:
     server = socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(server.fileno(), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Each sandbox takes five descriptors.
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     directory, isolation = arguments[1:3]
     try:
         report = _report(directory, isolation)

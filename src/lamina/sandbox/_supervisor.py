@@ -56,13 +56,16 @@ def _watch_over(channel: socket.socket, pid: int) -> int | None:
     wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(notify)
+    poll = select.poll()
+    for descriptor in (wakeup, channel.fileno()):
+        poll.register(descriptor, select.POLLIN)
     while True:
         ended, status = os.waitpid(-1, os.WNOHANG)
         if ended == pid:
             return status
         if ended:
             continue
-        if channel.fileno() in select.select([wakeup, channel.fileno()], [], [])[0]:
+        if any(descriptor == channel.fileno() for descriptor, _ in poll.poll()):
             message, _ = _messages.receive(channel)
             if "kill" in message:
                 return None

@@ -20,6 +20,7 @@ NR_MOVE_MOUNT = 429
 NR_FSOPEN = 430
 NR_FSCONFIG = 431
 NR_FSMOUNT = 432
+NR_CLOSE_RANGE = 436
 NR_MOUNT_SETATTR = 442
 
 AT_FDCWD = -100
@@ -140,6 +141,11 @@ def new_mount(kind: str, options: tuple[tuple[str, str | None], ...], attributes
         return _call(f"fsmount {kind}", NR_FSMOUNT, context, 1, attributes)
     finally:
         os.close(context)
+
+
+def close_from(first: int) -> None:
+    """Close all descriptors from ``first`` on. Before Python 3.10, ``os.closerange`` closes one after the other."""
+    _call("close_range", NR_CLOSE_RANGE, first, 0x7FFFFFFF, 0)
 
 
 def prctl(option: int, argument: int = 0) -> None:

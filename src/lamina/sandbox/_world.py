@@ -9,12 +9,15 @@ from lamina.sandbox import _cgroups, _init, _mounts, _privileges, _seccomp, _sys
 from lamina.sandbox._program import Fit
 from lamina.sandbox._root import IDENTITY, TMP, Root
 from lamina.sandbox._steps import Step
+from lamina.sandbox._template import Template, forkable
 from lamina.sandbox._tmp import Disk
 from lamina.sandbox._users import Users
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+
+    from lamina.sandbox._messages import Message
 
 NESTED_USER = 1051
 Mounts = list[tuple[int, str]]
@@ -52,10 +55,16 @@ class World:
         if self._users and fit.uid is not None:
             self._users.give_back(fit.uid)
 
-    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int) -> int:
+    def prepare(self, order: Message) -> Template | None:
+        """Start a template for programs like that of ``order``, if they can have one."""
+        return Template(self._root, order) if forkable(order) else None
+
+    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None) -> int:
         """Make the first process of a sandbox in namespaces of its own; its process id."""
         furniture = self._furniture(fit, tmp_mb)
         try:
+            if template is not None:
+                return template.fork(channel, fit, furniture)
             with Step("clone into new namespaces"):
                 pid = self._root.clone(_init.NAMESPACES)
             if pid == 0:

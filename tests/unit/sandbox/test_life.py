@@ -181,3 +181,21 @@ async def test_a_pinned_level_that_is_not_possible_is_one_clear_line(tmp_path: P
 async def test_an_isolation_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SandboxUnavailable, match="must be auto"):
         await Launcher.open(tmp_path, "Z")
+
+
+async def test_a_cpu_quota_follows_from_the_memory(tmp_path: Path) -> None:
+    try:
+        launcher = await Launcher.open(tmp_path, "A", spares=0, cpu_quota=True)
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    spec = SandboxSpec(argv=("/bin/sh", "-c", "while :; do :; done"), environment={}, working_directory="/")
+    sandbox = await launcher.start(spec)
+    before = os.times()
+    await asyncio.sleep(0.6)
+    sandbox.kill()
+    await sandbox.exited
+    sandbox.close()
+    await launcher.close()
+    after = os.times()
+    # 128 MB are 0.07 CPUs; the launcher's own start is in it as well.
+    assert after.children_user - before.children_user < 0.3

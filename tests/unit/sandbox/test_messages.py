@@ -18,6 +18,7 @@ START: dict[str, Any] = {
     "limits": LIMITS,
     "working_directory": "/",
     "template": "",
+    "fork": False,
 }
 
 
