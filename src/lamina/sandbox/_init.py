@@ -124,6 +124,15 @@ def _wait(pid: int) -> int:
             return status
 
 
+def _signal_all(number: int) -> None:
+    try:
+        # From the first process of a namespace, -1 is everybody else in it.
+        os.kill(-1, number)
+    except ProcessLookupError:
+        # The program has just ended: the next round hears of it.
+        return
+
+
 def _reap(channel: socket.socket, pid: int) -> int:
     """The same, and stop or continue everybody in the sandbox when the launcher says so."""
     wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
@@ -140,7 +149,6 @@ def _reap(channel: socket.socket, pid: int) -> int:
             continue
         if any(descriptor == channel.fileno() for descriptor, _ in poll.poll()):
             order, _ = _messages.receive(channel)
-            # From the first process of a namespace, -1 is everybody else in it.
-            os.kill(-1, signal.SIGSTOP if order["freeze"] else signal.SIGCONT)
+            _signal_all(signal.SIGSTOP if order["freeze"] else signal.SIGCONT)
         else:
             os.read(wakeup, 64)

@@ -32,6 +32,9 @@ class Ended:
 class Inside:
     """Runs Python in sandboxes of one launcher."""
 
+    python = PYTHON
+    language = LANGUAGE
+
     def __init__(self, launcher: Launcher) -> None:
         self.launcher = launcher
 

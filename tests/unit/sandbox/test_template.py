@@ -56,11 +56,9 @@ class Runtime:
 
 @pytest.fixture
 async def runtime(isolated: Any, tmp_path: Path) -> Runtime:
-    from tests.unit.sandbox.conftest import LANGUAGE, PYTHON
-
     directory = tmp_path / "runtime"
     directory.mkdir()
-    made = Runtime(isolated, directory, PYTHON, LANGUAGE)
+    made = Runtime(isolated, directory, isolated.python, isolated.language)
     await made.ready()
     return made
 
@@ -113,13 +111,18 @@ async def test_a_fork_has_a_tmp_of_its_own(runtime: Any) -> None:
 
 
 async def test_without_its_template_it_starts_afresh(runtime: Any, isolated: Any) -> None:
-    launcher = isolated.launcher._connection._process.pid
-    for child in Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split():
-        if Path(f"/proc/{child}/cmdline").read_bytes().endswith(b"_launch.py\0template\0"):
-            os.kill(int(child), signal.SIGKILL)
+    os.kill(template_of(isolated.launcher._connection._process.pid), signal.SIGKILL)
     for _ in range(5):
         ended = await runtime.run("print('runs')")
         assert ended.output == "runs\n"
+
+
+def template_of(launcher: int) -> int:
+    """The child of the launcher that is a template and, unlike its forks, in no process namespace of its own."""
+    children = Path(f"/proc/{launcher}/task/{launcher}/children").read_text().split()
+    templates = [c for c in children if Path(f"/proc/{c}/cmdline").read_bytes().endswith(b"_launch.py\0template\0")]
+    lines = {child: Path(f"/proc/{child}/status").read_text().splitlines() for child in templates}
+    return next(int(child) for child in templates if f"NSpid:\t{child}" in lines[child])
 
 
 async def test_what_is_not_our_bootstrap_is_executed(isolated: Any) -> None:
