@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import gc
 import logging
 import signal
 import socket
@@ -81,6 +82,10 @@ async def _run(settings: Settings, listener: socket.socket) -> None:
     # Uvicorn ends at these signals and then raises them again, which must not cut short what is put away below.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: None)
+    # All that is loaded by now stays: no collection need look at it again.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
     try:
         await _Server(config, lambda: click.echo(f"Lamina is ready at {address}")).serve(sockets=[listener])
     finally:

@@ -10,6 +10,7 @@ from typing import Literal
 
 from lamina.execution import _payloads
 from lamina.execution._invocation import Invocation, Outcome
+from lamina.execution._lines import Report, Status, lines_of
 from lamina.execution._output import Output
 from lamina.execution._runtime_api import Rejected, RuntimeConnection
 from lamina.functions import LiveVersion
@@ -48,6 +49,7 @@ class Environment:
         self.idle_since = 0.0
         self.frozen = False
         self._state: _State = "initialising"
+        self._lines = lines_of(live)
         self._sandbox = sandbox
         self._output = output
         self._on_idle = on_idle
@@ -92,10 +94,7 @@ class Environment:
         now = time.time()
         if invocation.tail:
             self._output.begin_tail()
-        self._output.write(
-            int(now * 1000),
-            b"START RequestId: %b Version: %b\n" % (invocation.request_id.encode(), self._version),
-        )
+        self._output.write(self._lines.start(invocation.request_id))
         self._timer = self._loop.call_later(self.live.timeout, self._timed_out)
         self._began = time.perf_counter()
         connection, self._waiting = self._waiting, None
@@ -116,10 +115,6 @@ class Environment:
     def alive(self) -> bool:
         """Whether the sandbox is still there."""
         return self._state != "dead"
-
-    @property
-    def _version(self) -> bytes:
-        return self.live.version.encode()
 
     # The Runtime API.
 
@@ -143,20 +138,20 @@ class Environment:
         """The function has returned."""
         self._check(request_id)
         if body is None:
-            self._finish(_payloads.response_too_large(), _UNHANDLED)
+            self._finish(_payloads.response_too_large(), _UNHANDLED, "error", "Function.ResponseSizeTooLarge")
         else:
             self._finish(body, None)
 
     def on_error(self, request_id: str, body: bytes) -> None:
         """The function has failed, and the runtime goes on."""
         self._check(request_id)
-        self._finish(body, _UNHANDLED)
+        self._finish(body, _UNHANDLED, "error")
 
     def on_init_error(self, body: bytes) -> None:
         """The runtime cannot go on; it ends by itself or is ended."""
         if self._state != "initialising":
             raise Rejected(403, "InvalidStateTransition", "Transition from Ready to InitError is not allowed")
-        self._fail_init(lambda _request_id: body)
+        self._fail_init(lambda request_id: _payloads.init_error(body, request_id))
         self._sandbox.kill()
 
     def on_disconnect(self, connection: RuntimeConnection) -> None:
@@ -176,13 +171,15 @@ class Environment:
         if request_id != self._invocation.request_id:
             raise Rejected(400, "InvalidRequestID", "Invalid request ID")
 
-    def _finish(self, payload: bytes, function_error: str | None, status: bytes = b"") -> None:
+    def _finish(
+        self, payload: bytes, function_error: str | None, status: Status = "success", error_type: str | None = None
+    ) -> None:
         assert self._invocation is not None
         assert self._outcome is not None
         elapsed_ms = (time.perf_counter() - self._began) * 1000
         self._answered = True
         self._output.drain()
-        self._report(elapsed_ms, status)
+        self._report(elapsed_ms, status, error_type)
         if not self._outcome.done():
             self._outcome.set_result(
                 Outcome(
@@ -193,28 +190,19 @@ class Environment:
                 )
             )
 
-    def _report(self, elapsed_ms: float, status: bytes) -> None:
+    def _report(self, elapsed_ms: float, status: Status, error_type: str | None) -> None:
         assert self._invocation is not None
-        now = int(time.time() * 1000)
-        request_id = self._invocation.request_id.encode()
         init_ms, self._init_ms = self._init_ms, None
-        init = b"" if init_ms is None else b"Init Duration: %.2f ms\t" % init_ms
         peak = math.ceil(self._sandbox.max_memory_bytes() / 1_048_576)
-        self._output.write(now, b"END RequestId: %b\n" % request_id)
-        self._output.write(
-            now,
-            b"REPORT RequestId: %b\tDuration: %.2f ms\tBilled Duration: %d ms\tMemory Size: %d MB\t"
-            b"Max Memory Used: %d MB\t%b%b\n"
-            % (
-                request_id,
-                elapsed_ms,
-                math.ceil(elapsed_ms + (init_ms or 0.0)),
-                self.live.memory_size,
-                min(peak, self.live.memory_size),
-                init,
-                status,
-            ),
+        report = Report(
+            request_id=self._invocation.request_id,
+            duration_ms=elapsed_ms,
+            init_ms=init_ms,
+            max_memory_mb=min(peak, self.live.memory_size),
+            status=status,
+            error_type=error_type,
         )
+        self._output.write(self._lines.report(report))
 
     def _become_idle(self) -> None:
         if self._timer is not None:
@@ -231,7 +219,7 @@ class Environment:
         if not self._answered and self._invocation is not None:
             request_id = self._invocation.request_id
             payload = _payloads.timed_out(request_id, self.live.timeout)
-            self._finish(payload, _UNHANDLED, b"Status: timeout")
+            self._finish(payload, _UNHANDLED, "timeout")
         self._sandbox.kill()
 
     def _init_timed_out(self) -> None:
@@ -249,7 +237,7 @@ class Environment:
         state, self._state = self._state, "dead"
         if state == "busy" and not self._answered and self._invocation is not None:
             payload = _payloads.exited(self._invocation.request_id, exit_)
-            self._finish(payload, _UNHANDLED, b"Status: error\tError Type: Runtime.ExitError")
+            self._finish(payload, _UNHANDLED, "error", "Runtime.ExitError")
         self._fail_init(lambda request_id: _payloads.exited(request_id, exit_))
         self._release()
         self._on_dead(self)

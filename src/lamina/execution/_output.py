@@ -38,11 +38,15 @@ class Output:
         self._open = True
         self._loop.add_reader(fd, self._readable)
 
-    def write(self, timestamp_ms: int, line: bytes) -> None:
-        """Add a line of the service's own, such as START; ``line`` ends with a line feed."""
-        self._stream.write(timestamp_ms, line)
+    def write(self, lines: bytes | None) -> None:
+        """Add lines of the service's own, such as START; each ends with a line feed."""
+        if lines is None:
+            return
+        now = int(time.time() * 1000)
+        for line in lines.splitlines(keepends=True):
+            self._stream.write(now, line)
         if self._tail is not None:
-            self._keep(line)
+            self._keep(lines)
 
     def begin_tail(self) -> None:
         """Collect what is written from now on."""

@@ -44,3 +44,14 @@ def response_too_large() -> bytes:
 def invalid_entrypoint(request_id: str, reason: str) -> bytes:
     """The environment could not be started at all."""
     return _payload("Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {reason}")
+
+
+def init_error(body: bytes, request_id: str) -> bytes:
+    """What a runtime has posted when it could not initialise; the bootstrap of ``provided`` knows no request id."""
+    try:
+        error = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return body
+    if not isinstance(error, dict) or error.get("errorType") != "Runtime.InvalidEntrypoint":
+        return body
+    return invalid_entrypoint(request_id, str(error.get("errorMessage")))

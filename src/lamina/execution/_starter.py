@@ -13,10 +13,11 @@ import orjson
 
 from lamina.execution._bytecode import Compiler, Trees
 from lamina.execution._environment import Environment
+from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
 from lamina.execution._variables import environment, needs_fresh_process
-from lamina.functions import LiveVersion, runtime_version_arn
+from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
 from lamina.sandbox import Bind, Limits, Sandbox, SandboxLauncher, SandboxSpec
 
@@ -115,7 +116,7 @@ class Starter:
     def _open_stream(self, live: LiveVersion, runtime: Runtime) -> tuple[str, LogStream]:
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{live.version}]{uuid.uuid4().hex}"
         stream = self._logs.open(live.key.account_id, live.key.region, live.log_group, name)
-        arn = runtime_version_arn(live.key.region, live.runtime)
-        line = f"INIT_START Runtime Version: {runtime.version_label}\tRuntime Version ARN: {arn}\n"
-        stream.write(int(time.time() * 1000), line)
+        line = lines_of(live).init_start(runtime.version_label)
+        if line is not None:
+            stream.write(int(time.time() * 1000), line)
         return name, stream

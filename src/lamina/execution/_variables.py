@@ -8,12 +8,13 @@ from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
 
 # They act when the interpreter starts, so a process that is already running cannot honour them.
-_ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_OPTIONS", "NODE_EXTRA_CA_CERTS", "AWS_LAMBDA_EXEC_WRAPPER")
+_ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_", "UV_THREADPOOL_SIZE", "AWS_LAMBDA_EXEC_WRAPPER")
+_ACT_LATER = frozenset({"NODE_ENV", "NODE_PATH"})
 
 
 def needs_fresh_process(variables: Mapping[str, str]) -> bool:
     """Whether the function's own variables must be there when the interpreter starts."""
-    return any(name.startswith(_ACT_AT_START) for name in variables)
+    return any(name.startswith(_ACT_AT_START) and name not in _ACT_LATER for name in variables)
 
 
 def environment(live: LiveVersion, runtime: Runtime, runtime_api: str, log_stream: str) -> dict[str, str]:

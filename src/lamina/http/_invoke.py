@@ -6,7 +6,7 @@ import asyncio
 import base64
 import binascii
 import json
-import os
+import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -143,7 +143,7 @@ async def _json(body: Body) -> bytes:
 def _trace_id(given: bytes | None) -> str:
     if given:
         return given.decode("latin-1")
-    unique = os.urandom(20).hex()
+    unique = f"{random.getrandbits(160):040x}"
     return f"Root=1-{int(time.time()):08x}-{unique[:24]};Parent={unique[24:]};Sampled=0"
 
 

@@ -1,0 +1,130 @@
+"""The lines that the service itself writes to a function's log (API notes, 20.12; environment notes, E5)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import orjson
+
+from lamina.functions import LiveVersion, runtime_version_arn
+
+Status = Literal["success", "error", "timeout"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What an invocation has cost. ``init_ms`` is set for the first one of an environment, and is billed too."""
+
+    request_id: str
+    duration_ms: float
+    init_ms: float | None
+    max_memory_mb: int
+    status: Status = "success"
+    error_type: str | None = None
+
+    @property
+    def billed_ms(self) -> int:
+        """Whole milliseconds, begun ones included."""
+        return math.ceil(self.duration_ms + (self.init_ms or 0.0))
+
+
+class Lines(Protocol):
+    """The lines of one log format; None is a line that is not written."""
+
+    def init_start(self, runtime_version: str) -> bytes | None:
+        """An environment begins to initialise."""
+
+    def start(self, request_id: str) -> bytes | None:
+        """An invocation begins."""
+
+    def report(self, report: Report) -> bytes | None:
+        """An invocation has ended."""
+
+
+def lines_of(live: LiveVersion) -> Lines:
+    """The lines in the version's log format."""
+    return JsonLines(live) if live.log_format == "JSON" else TextLines(live)
+
+
+class TextLines:
+    """START, END, REPORT and INIT_START."""
+
+    def __init__(self, live: LiveVersion) -> None:
+        self._region = live.key.region
+        self._runtime = live.runtime
+        self._version = live.version
+        self._memory_size = live.memory_size
+
+    def init_start(self, runtime_version: str) -> bytes:
+        """See ``Lines``."""
+        arn = runtime_version_arn(self._region, self._runtime)
+        return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {arn}\n".encode()
+
+    def start(self, request_id: str) -> bytes:
+        """See ``Lines``."""
+        return f"START RequestId: {request_id} Version: {self._version}\n".encode()
+
+    def report(self, report: Report) -> bytes:
+        """See ``Lines``: two lines, END and REPORT."""
+        init = "" if report.init_ms is None else f"Init Duration: {report.init_ms:.2f} ms\t"
+        status = "" if report.status == "success" else f"Status: {report.status}\t"
+        if report.error_type is not None:
+            status += f"Error Type: {report.error_type}\t"
+        request_id = report.request_id
+        return (
+            f"END RequestId: {request_id}\n"
+            f"REPORT RequestId: {request_id}\tDuration: {report.duration_ms:.2f} ms\t"
+            f"Billed Duration: {report.billed_ms} ms\tMemory Size: {self._memory_size} MB\t"
+            f"Max Memory Used: {report.max_memory_mb} MB\t{init}{status}\n"
+        ).encode()
+
+
+class JsonLines:
+    """The ``platform`` events; at the system log level WARN only the reports of failed invocations."""
+
+    def __init__(self, live: LiveVersion) -> None:
+        self._live = live
+        self._quiet = live.system_log_level == "WARN"
+
+    def init_start(self, runtime_version: str) -> bytes | None:
+        """See ``Lines``."""
+        live = self._live
+        record = {
+            "initializationType": "on-demand",
+            "phase": "init",
+            "runtimeVersion": runtime_version,
+            "runtimeVersionArn": runtime_version_arn(live.key.region, live.runtime),
+            "functionName": live.key.name,
+            "functionVersion": live.version,
+        }
+        return None if self._quiet else _event("platform.initStart", record)
+
+    def start(self, request_id: str) -> bytes | None:
+        """See ``Lines``."""
+        record = {"requestId": request_id, "version": self._live.version}
+        return None if self._quiet else _event("platform.start", record)
+
+    def report(self, report: Report) -> bytes | None:
+        """See ``Lines``."""
+        if self._quiet and report.status == "success":
+            return None
+        metrics: dict[str, Any] = {
+            "durationMs": round(report.duration_ms, 3),
+            "billedDurationMs": report.billed_ms,
+            "memorySizeMB": self._live.memory_size,
+            "maxMemoryUsedMB": report.max_memory_mb,
+        }
+        if report.init_ms is not None:
+            metrics["initDurationMs"] = round(report.init_ms, 3)
+        record: dict[str, Any] = {"requestId": report.request_id, "metrics": metrics, "status": report.status}
+        if report.error_type is not None:
+            record["errorType"] = report.error_type
+        return _event("platform.report", record)
+
+
+def _event(kind: str, record: dict[str, Any]) -> bytes:
+    time = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return orjson.dumps({"time": time, "type": kind, "record": record}, option=orjson.OPT_APPEND_NEWLINE)
