@@ -23,14 +23,14 @@ class Spares:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def take(self, runtime: Runtime) -> Sandbox:
-        """A generic sandbox of the runtime: one that waits, or a new one."""
+        """A generic sandbox of the runtime: one that waits, or in a burst a fork of the runtime's template."""
         ready = self._ready[runtime.name]
         while ready:
             sandbox = ready.popleft()
             if not sandbox.exited.done():
                 return sandbox
             sandbox.close()
-        return await self._launcher.start(_generic(runtime))
+        return await self._launcher.start(_generic(runtime), fork=True)
 
     def refill(self, runtime: Runtime) -> None:
         """Start what is missing, in the background."""

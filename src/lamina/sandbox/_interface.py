@@ -95,8 +95,12 @@ class SandboxLauncher(Protocol):
 
     level: str
 
-    async def start(self, spec: SandboxSpec) -> Sandbox:
-        """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step."""
+    async def start(self, spec: SandboxSpec, *, fork: bool = False) -> Sandbox:
+        """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step.
+
+        ``fork`` takes it from the template that ``spec.forkable`` names, where that can be: quicker, but all that
+        are forked from one template have the same addresses and the same hash seed.
+        """
 
     async def close(self) -> None:
         """End all sandboxes and the launcher's own process."""
