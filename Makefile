@@ -21,6 +21,7 @@ demo: install
 test: install
 	$(BIN)/python -m pytest
 
+# In less than a minute.
 quick: install
 	$(BIN)/python -m pytest -m "not slow" -x
 
@@ -29,8 +30,13 @@ lint: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: install
+bench: install $(VENV)/.bench
 	$(BIN)/python -m bench
+
+# What Lamina is compared with.
+$(VENV)/.bench: $(VENV)/.installed bench/requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r bench/requirements.lock
+	touch $@
 
 lock:
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 \
