@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from demo._service import Service
-
 from lamina.runtimes import Runtimes
 
 from .conftest import Functions, client, package
