@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 
 from demo._service import Service
 
-from .conftest import Functions, client
 from ._waiting import Recorder, until
+from .conftest import Functions, client
 
 RESERVED = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
