@@ -13,10 +13,18 @@ from botocore.credentials import Credentials
 
 def signed(address: str, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a request with a SigV4 signature."""
-    host = urlsplit(address).netloc
-    request = AWSRequest(method, address + path, headers={"Host": host, **(headers or {})}, data=body)
+    return plain(urlsplit(address).netloc, method, path, body, signed_headers(address, method, path, body, headers))
+
+
+def signed_headers(
+    address: str, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The headers of a request with a SigV4 signature."""
+    request = AWSRequest(
+        method, address + path, headers={"Host": urlsplit(address).netloc, **(headers or {})}, data=body
+    )
     SigV4Auth(Credentials("test", "test"), "lambda", "us-east-1").add_auth(request)
-    return plain(host, method, path, body, dict(request.headers.items()))
+    return dict(request.headers.items())
 
 
 def plain(host: str, method: str, path: str, body: bytes, headers: Mapping[str, str] | None = None) -> bytes:

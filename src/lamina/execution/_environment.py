@@ -6,6 +6,7 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from lamina.execution import _payloads
@@ -65,6 +66,7 @@ class Environment:
         self._began = 0.0
         self._init_began = time.perf_counter()
         self._init_ms: float | None = None
+        self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         sandbox.exited.add_done_callback(self._exited)
 
@@ -91,14 +93,16 @@ class Environment:
         self._invocation = invocation
         self._answered = False
         self._outcome = outcome = self._loop.create_future()
-        now = time.time()
         if invocation.tail:
             self._output.begin_tail()
-        self._output.write(self._lines.start(invocation.request_id))
-        self._timer = self._loop.call_later(self.live.timeout, self._timed_out)
+        self._deadline = self._loop.time() + self.live.timeout
+        if self._timer is None:
+            self._timer = self._loop.call_later(self.live.timeout, self._look_at_the_time)
+        deadline_ms = int((time.time() + self.live.timeout) * 1000)
         self._began = time.perf_counter()
         connection, self._waiting = self._waiting, None
-        connection.send_next(_next_head(invocation, int(now * 1000) + self.live.timeout * 1000), invocation.payload)
+        connection.send_next(_next_head(invocation, deadline_ms), invocation.payload)
+        self._output.write(self._lines.start(invocation.request_id))
         return outcome
 
     def freeze(self) -> None:
@@ -176,26 +180,33 @@ class Environment:
     ) -> None:
         assert self._invocation is not None
         assert self._outcome is not None
-        elapsed_ms = (time.perf_counter() - self._began) * 1000
         self._answered = True
-        self._output.drain()
-        self._report(elapsed_ms, status, error_type)
+        elapsed_ms = (time.perf_counter() - self._began) * 1000
+        record = partial(self._record, self._invocation.request_id, elapsed_ms, status, error_type)
+        log_tail = None
+        if self._invocation.tail:
+            record()
+            log_tail = self._output.take_tail()
         if not self._outcome.done():
             self._outcome.set_result(
                 Outcome(
                     payload=payload,
                     executed_version=self.live.version,
                     function_error=function_error,
-                    log_tail=self._output.take_tail(),
+                    log_tail=log_tail,
                 )
             )
+        if not self._invocation.tail:
+            # The caller is answered first; nothing can be written by or for the next invocation before this.
+            self._loop.call_soon(record)
 
-    def _report(self, elapsed_ms: float, status: Status, error_type: str | None) -> None:
-        assert self._invocation is not None
+    def _record(self, request_id: str, elapsed_ms: float, status: Status, error_type: str | None) -> None:
+        """Write what was printed and what the invocation has cost."""
+        self._output.drain()
         init_ms, self._init_ms = self._init_ms, None
         peak = math.ceil(self._sandbox.max_memory_bytes() / 1_048_576)
         report = Report(
-            request_id=self._invocation.request_id,
+            request_id=request_id,
             duration_ms=elapsed_ms,
             init_ms=init_ms,
             max_memory_mb=min(peak, self.live.memory_size),
@@ -205,17 +216,25 @@ class Environment:
         self._output.write(self._lines.report(report))
 
     def _become_idle(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadline = math.inf
         self._state = "idle"
         self._invocation = None
         self._outcome = None
         self.idle_since = self._loop.time()
         self._on_idle(self)
 
+    def _look_at_the_time(self) -> None:
+        """A timer for each invocation would cost more than the rest of it, so one runs on for all of them."""
+        left = self._deadline - self._loop.time()
+        if left <= 0:
+            self._timer = None
+            self._timed_out()
+        elif self._state == "busy":
+            self._timer = self._loop.call_later(left, self._look_at_the_time)
+        else:
+            self._timer = None
+
     def _timed_out(self) -> None:
-        self._timer = None
         if not self._answered and self._invocation is not None:
             request_id = self._invocation.request_id
             payload = _payloads.timed_out(request_id, self.live.timeout)
