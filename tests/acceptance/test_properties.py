@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import string
 from typing import Any
+from urllib.parse import quote
 
 import botocore.session
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from demo._service import Service
 
+from ._raw import FUNCTIONS, JSON, signed
 from .conftest import ROLE, RUNTIME, Functions, client, package
 
 MODEL = botocore.session.get_session().get_service_model("lambda")
@@ -23,6 +26,13 @@ BUILT = (
     *("ListVersionsByFunction", "PublishVersion", "PutFunctionConcurrency", "RemovePermission", "TagResource"),
     *("UntagResource", "UpdateAlias", "UpdateFunctionCode", "UpdateFunctionConfiguration"),
 )
+HOW: dict[str, Any] = {
+    "max_examples": 40,
+    "deadline": None,
+    "database": None,
+    "derandomize": True,
+    "suppress_health_check": list(HealthCheck),
+}
 NAME = "property"
 ARN = f"arn:aws:lambda:us-east-1:000000000000:function:{NAME}"
 # What the members of the model are called for which something sensible is known.
@@ -137,7 +147,7 @@ def answer(loose: Any, operation: str, request: dict[str, Any]) -> dict[str, Any
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", BUILT)
 def test_every_request_is_answered(loose: Any, operation: str) -> None:
-    @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(**HOW)
     @given(inputs(operation))
     def each(request: dict[str, Any]) -> None:
         found = answer(loose, operation, request)["ResponseMetadata"]
@@ -155,3 +165,40 @@ def test_what_is_not_built_says_so(loose: Any, operation: str) -> None:
     assert found["ResponseMetadata"]["HTTPStatusCode"] == 501
     assert found["Error"]["Code"] == "NotImplementedException"
     assert operation in found["Error"]["Message"]
+
+
+WITH_BODY = {
+    "AddPermission": ("POST", f"{FUNCTIONS}/{NAME}/policy"),
+    "CreateAlias": ("POST", f"{FUNCTIONS}/{NAME}/aliases"),
+    "CreateFunction": ("POST", FUNCTIONS),
+    "PublishVersion": ("POST", f"{FUNCTIONS}/{NAME}/versions"),
+    "PutFunctionConcurrency": ("PUT", f"/2017-10-31/functions/{NAME}/concurrency"),
+    "TagResource": ("POST", f"/2017-03-31/tags/{quote(ARN, safe='')}"),
+    "UpdateAlias": ("PUT", f"{FUNCTIONS}/{NAME}/aliases/live"),
+    "UpdateFunctionCode": ("PUT", f"{FUNCTIONS}/{NAME}/code"),
+    "UpdateFunctionConfiguration": ("PUT", f"{FUNCTIONS}/{NAME}/configuration"),
+}
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), NUMBERS, FLOATS, TEXTS),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(TEXTS, inner, max_size=3)),
+    max_leaves=6,
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", WITH_BODY)
+def test_members_of_any_type_are_answered(loose: Any, service: Service, operation: str) -> None:
+    shape = MODEL.operation_model(operation).input_shape
+    nested = [member for member in shape.members.values() if member.type_name == "structure"]
+    names = sorted({*shape.members, *(name for member in nested for name in member.members)})
+    inner = st.dictionaries(st.sampled_from(names), ANYTHING, max_size=3)
+    method, path = WITH_BODY[operation]
+
+    @settings(**HOW)
+    @given(st.dictionaries(st.sampled_from(names), st.one_of(ANYTHING, inner), max_size=4))
+    def each(body: dict[str, Any]) -> None:
+        answer = signed(service, method, path, json.dumps(body).encode(), JSON)
+        assert answer.status < 500, answer.body
+        json.loads(answer.body or b"{}")
+
+    each()
