@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Invocation:
+class Invocation(NamedTuple):
     """A request for a function, ready to be sent to an environment.
 
     ``client_context`` is the decoded JSON text of the header, or empty. ``tail`` asks for the last 4 KB of the log.
@@ -20,8 +19,7 @@ class Invocation:
     tail: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """The end of an invocation: the function's payload, or the error payload with ``function_error`` set."""
 
     payload: bytes

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 
@@ -14,8 +13,7 @@ from lamina.functions import LiveVersion, runtime_version_arn
 Status = Literal["success", "error", "timeout"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(NamedTuple):
     """What an invocation has cost. ``init_ms`` is set for the first one of an environment, and is billed too."""
 
     request_id: str

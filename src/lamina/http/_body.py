@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from lamina.errors import RequestEntityTooLargeException, ServiceError, ValidationException
 
@@ -19,8 +18,7 @@ class ClientGone(Exception):
     """The client closed the connection before its request was whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Body:
+class Body(NamedTuple):
     """A whole request body and its SHA-256, in hex."""
 
     data: bytes | bytearray

@@ -25,7 +25,7 @@ def test_text() -> None:
 
 
 def test_a_cold_start_is_billed_and_shown() -> None:
-    line = TextLines(live_version()).report(replace(REPORT, init_ms=110.1))
+    line = TextLines(live_version()).report(REPORT._replace(init_ms=110.1))
     assert b"\tBilled Duration: 112 ms\t" in line
     assert line.endswith(b"\tInit Duration: 110.10 ms\t\n")
 
@@ -38,7 +38,7 @@ def test_init_start_names_the_runtime() -> None:
 
 
 def test_a_failure_has_its_status() -> None:
-    line = TextLines(live_version()).report(replace(REPORT, status="error", error_type="Runtime.ExitError"))
+    line = TextLines(live_version()).report(REPORT._replace(status="error", error_type="Runtime.ExitError"))
     assert line.endswith(b"\tStatus: error\tError Type: Runtime.ExitError\t\n")
 
 
@@ -46,7 +46,7 @@ def test_json() -> None:
     lines = lines_of(JSON)
     start = json.loads(lines.start("r1") or b"")
     assert (start["type"], start["record"]) == ("platform.start", {"requestId": "r1", "version": "$LATEST"})
-    report = json.loads(lines.report(replace(REPORT, init_ms=10.0)) or b"")
+    report = json.loads(lines.report(REPORT._replace(init_ms=10.0)) or b"")
     assert report["record"]["metrics"] == {
         "durationMs": 1.234,
         "billedDurationMs": 12,
@@ -62,4 +62,4 @@ def test_json_at_warn_has_failures_only() -> None:
     assert lines.start("r1") is None
     assert lines.init_start("x") is None
     assert lines.report(REPORT) is None
-    assert lines.report(replace(REPORT, status="timeout")) is not None
+    assert lines.report(REPORT._replace(status="timeout")) is not None
