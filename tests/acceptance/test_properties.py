@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import string
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -20,11 +22,11 @@ from .conftest import ROLE, RUNTIME, Functions, client, package
 
 MODEL = botocore.session.get_session().get_service_model("lambda")
 BUILT = (
-    *("AddPermission", "CreateAlias", "CreateFunction", "DeleteAlias", "DeleteFunction", "DeleteFunctionConcurrency"),
+    *("AddPermission", "CreateAlias", "CreateFunction", "DeleteAlias", "DeleteFunctionConcurrency"),
     *("GetAccountSettings", "GetAlias", "GetFunction", "GetFunctionCodeSigningConfig", "GetFunctionConcurrency"),
     *("GetFunctionConfiguration", "GetPolicy", "Invoke", "ListAliases", "ListFunctions", "ListTags"),
     *("ListVersionsByFunction", "PublishVersion", "PutFunctionConcurrency", "RemovePermission", "TagResource"),
-    *("UntagResource", "UpdateAlias", "UpdateFunctionCode", "UpdateFunctionConfiguration"),
+    *("UntagResource", "UpdateAlias", "UpdateFunctionCode", "UpdateFunctionConfiguration", "DeleteFunction"),
 )
 HOW: dict[str, Any] = {
     "max_examples": 40,
@@ -35,23 +37,41 @@ HOW: dict[str, Any] = {
 }
 NAME = "property"
 ARN = f"arn:aws:lambda:us-east-1:000000000000:function:{NAME}"
-# What the members of the model are called for which something sensible is known.
-KNOWN: dict[str, list[Any]] = {
-    "FunctionName": [NAME, ARN, f"{NAME}:1", f"function:{NAME}", "nothing", "bad name", "x" * 200],
-    "Qualifier": ["1", "$LATEST", "live", "2", "$x"],
-    "FunctionVersion": ["1", "$LATEST", "9"],
-    "Resource": [ARN, f"{ARN}:1", "arn:aws:lambda:us-east-1:000000000000:layer:x"],
-    "Role": [ROLE, "r"],
-    "Runtime": [RUNTIME, "nodejs22.x", "cobol"],
-    "Handler": ["app.handler", "", "a b"],
-    "ZipFile": [package("def handler(event, context):\n    return 1\n"), b"", b"PK", package("x", "../x")],
-    "Payload": [b"1", b"", b"{", b"\xff"],
-    "RevisionId": ["", "x", "00000000-0000-4000-8000-000000000000"],
-    "Name": ["live", "1", "other"],
-    "Architectures": [["x86_64"], ["arm64"], [], ["x86_64", "arm64"], ["z80"]],
-    "Action": ["lambda:InvokeFunction", "lambda:*", "s3:GetObject"],
+# By the names of members: first the values that let a request get far.
+GOOD: dict[str, list[Any]] = {
+    "FunctionName": [NAME, ARN, f"function:{NAME}"],
+    "Qualifier": ["1", "$LATEST", "live"],
+    "FunctionVersion": ["1", "$LATEST"],
+    "Resource": [ARN],
+    "Role": [ROLE],
+    "Runtime": [RUNTIME],
+    "Handler": ["app.handler"],
+    "ZipFile": [package("def handler(event, context):\n    return 1\n")],
+    "Payload": [b"1", b""],
+    "RevisionId": ["", "00000000-0000-4000-8000-000000000000"],
+    "Name": ["live", "other"],
+    "Architectures": [["x86_64"]],
+    "PackageType": ["Zip"],
+    "Action": ["lambda:InvokeFunction"],
     "Principal": ["s3.amazonaws.com", "*", "111111111111"],
-    "Marker": ["", "x", "MQ=="],
+    "Marker": [""],
+    "RoutingConfig": [{}, {"AdditionalVersionWeights": {"1": 0.5}}, {"AdditionalVersionWeights": {"2": 0.5}}],
+}
+BAD: dict[str, list[Any]] = {
+    "FunctionName": [f"{NAME}:1", "nothing", "bad name", "x" * 200],
+    "Qualifier": ["2", "$x"],
+    "FunctionVersion": ["9"],
+    "Resource": [f"{ARN}:1", "arn:aws:lambda:us-east-1:000000000000:layer:x"],
+    "Role": ["r"],
+    "Runtime": ["nodejs22.x", "cobol"],
+    "Handler": ["", "a b"],
+    "ZipFile": [b"", b"PK", package("x", "../x")],
+    "Payload": [b"{", b"\xff"],
+    "RevisionId": ["x"],
+    "Name": ["1"],
+    "Architectures": [["arm64"], [], ["x86_64", "arm64"], ["z80"]],
+    "Action": ["lambda:*", "s3:GetObject"],
+    "Marker": ["x", "MQ=="],
 }
 TEXTS = st.one_of(
     st.text(string.ascii_letters + string.digits + "-_:$./ ", max_size=20),
@@ -70,46 +90,70 @@ LEAVES = {
     "blob": st.binary(max_size=40),
     "timestamp": st.datetimes(),
 }
+MOSTLY = {"CreateFunction": ("Runtime", "Handler"), "UpdateFunctionCode": ("ZipFile",)}
 WHOLE = {"long": 1, "integer": 1, "boolean": True, "structure": {}, "list": [], "map": {}}
 
 
-def values(shape: Any, name: str = "") -> st.SearchStrategy[Any]:
-    """Values of a shape, some that fit and some that do not."""
-    if name in KNOWN:
-        return st.one_of(st.sampled_from(KNOWN[name]), _of_type(shape))
-    return _of_type(shape)
-
-
-def _of_type(shape: Any) -> st.SearchStrategy[Any]:
+def plausible(shape: Any, name: str = "") -> st.SearchStrategy[Any]:
+    """Values that keep to the constraints of the shape."""
+    if name in GOOD:
+        return st.sampled_from(GOOD[name])
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
     if shape.type_name == "structure":
-        return structures(shape, sorted(shape.members), [])
+        return _structure(shape, plausible)
     if shape.type_name == "list":
-        return st.lists(values(shape.member), max_size=3)
+        return st.lists(plausible(shape.member), min_size=least or 0, max_size=min(most or 3, 3))
     if shape.type_name == "map":
-        return st.dictionaries(values(shape.key), values(shape.value), max_size=3)
-    enum = getattr(shape, "enum", None)
-    return st.one_of(st.sampled_from(enum), LEAVES[shape.type_name]) if enum else LEAVES[shape.type_name]
+        return st.dictionaries(plausible(shape.key), plausible(shape.value), max_size=3)
+    if shape.type_name == "string":
+        return _text(shape, least or 0, min(most or 30, 200))
+    if shape.type_name in {"integer", "long"}:
+        return st.integers(least or 0, min(most or 1000, (least or 0) + 1000))
+    return LEAVES[shape.type_name]
 
 
-def structures(shape: Any, names: list[str], always: list[str]) -> st.SearchStrategy[dict[str, Any]]:
-    """Structures with members of ``always`` and a few others."""
-    members = {name: values(shape.members[name], name) for name in names}
-    return st.fixed_dictionaries(
-        {name: members[name] for name in always},
-        optional={name: each for name, each in members.items() if name not in always},
-    )
+def _text(shape: Any, least: int, most: int) -> st.SearchStrategy[str]:
+    if shape.enum:
+        return st.sampled_from(shape.enum)
+    pattern = shape.metadata.get("pattern")
+    if pattern is None or r"\p" in pattern:  # a class of Java's that Python does not have
+        return st.text(string.ascii_letters, min_size=least, max_size=max(least, most))
+    ascii_only = st.characters(codec="ascii")
+    matching = st.from_regex(pattern, fullmatch=True, alphabet=ascii_only)
+    return matching.filter(lambda text: least <= len(text) <= most)
 
 
-def inputs(operation: str) -> st.SearchStrategy[dict[str, Any]]:
-    """Requests of an operation; what its path needs is always there, the rest mostly."""
+def wild(shape: Any, name: str = "") -> st.SearchStrategy[Any]:
+    """Values of the type, and no more."""
+    known = st.sampled_from(BAD[name]) if name in BAD else st.nothing()
+    if shape.type_name == "structure":
+        return known | _structure(shape, wild)
+    if shape.type_name == "list":
+        return known | st.lists(wild(shape.member), max_size=3)
+    if shape.type_name == "map":
+        return known | st.dictionaries(wild(shape.key), wild(shape.value), max_size=3)
+    return known | LEAVES[shape.type_name]
+
+
+def _structure(shape: Any, values: Callable[[Any, str], st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({}, optional={name: values(each, name) for name, each in shape.members.items()})
+
+
+@st.composite
+def inputs(draw: st.DrawFn, operation: str) -> dict[str, Any]:
+    """A request: what is required, one or two other members, and mostly one of them broken."""
     shape = MODEL.operation_model(operation).input_shape
     in_path = [name for name, member in shape.members.items() if member.serialization.get("location") == "uri"]
-    needed = sorted({*in_path, *shape.required_members})
-    return st.one_of(
-        structures(shape, needed, needed),
-        structures(shape, sorted(shape.members), needed),
-        structures(shape, sorted(shape.members), in_path),
-    )
+    needed = {*in_path, *shape.required_members, *MOSTLY.get(operation, ())}
+    others = sorted(set(shape.members) - needed)
+    chosen = draw(st.lists(st.sampled_from(others), max_size=2, unique=True)) if others else []
+    request = {name: draw(plausible(shape.members[name], name)) for name in (*sorted(needed), *chosen)}
+    if request and draw(st.integers(0, 2)):
+        broken = draw(st.sampled_from(sorted(request)))
+        request[broken] = draw(wild(shape.members[broken], broken))
+        if broken not in in_path and draw(st.integers(0, 3)) == 0:
+            del request[broken]
+    return request
 
 
 @pytest.fixture(scope="module")
@@ -147,9 +191,13 @@ def answer(loose: Any, operation: str, request: dict[str, Any]) -> dict[str, Any
 @pytest.mark.slow
 @pytest.mark.parametrize("operation", BUILT)
 def test_every_request_is_answered(loose: Any, operation: str) -> None:
+    numbers = itertools.count()
+
     @settings(**HOW)
     @given(inputs(operation))
     def each(request: dict[str, Any]) -> None:
+        if operation == "CreateFunction" and request.get("FunctionName") in GOOD["FunctionName"]:
+            request["FunctionName"] = f"made-{next(numbers)}"
         found = answer(loose, operation, request)["ResponseMetadata"]
         assert found["HTTPStatusCode"] < 500 or found["HTTPStatusCode"] in {501, 502}
         assert found["RequestId"]
