@@ -72,7 +72,7 @@ class Swap:
         if reason is not None:
             raise DeploymentFailed("InvalidRuntime", reason)
         with step("prepare", deployment.key):
-            await self._cutover.prepare(deployment.new)
+            await self._cutover.prepare(deployment.new, deployment.old)
         if warm and deployment.old is not None:
             with step("warm", deployment.key):
                 await self._cutover.warm(deployment.new, deployment.old)

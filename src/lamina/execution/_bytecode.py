@@ -35,6 +35,9 @@ class Trees(Protocol):
     def missing_bytecode(self, digest: str, tag: str) -> int:
         """How many bytes of Python source were not compiled for the tag."""
 
+    def inherit_bytecode(self, digest: str, tag: str, ancestor: str) -> int:
+        """Take over what an earlier package has compiled; the bytes of source that are left."""
+
     def add_bytecode(self, digest: str, tag: str, directory: Path) -> int:
         """Put compiled files into the tree."""
 
@@ -50,27 +53,35 @@ class Compiler:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(mode=0o700, parents=True)
 
-    async def compile(self, live: LiveVersion, runtime: Runtime) -> None:
-        """Compile the version's package if that is still to be done. A failure is logged: the code runs without."""
+    async def compile(self, live: LiveVersion, runtime: Runtime, ancestor: str | None) -> None:
+        """Compile the version's package if that is still to be done. A failure is logged: the code runs without.
+
+        What the package ``ancestor`` of the same function has too is taken over from there.
+        """
         match = re.fullmatch(r"python3\.(\d+)", live.runtime)
         if match is None:
             return
         job = (live.package, f"cpython-3{match[1]}")
         task = self._running.get(job)
         if task is None:
-            task = self._running[job] = asyncio.create_task(self._compile(runtime, *job))
+            task = self._running[job] = asyncio.create_task(self._compile(runtime, *job, ancestor))
             task.add_done_callback(lambda _: self._running.pop(job))
         await asyncio.shield(task)
 
-    async def _compile(self, runtime: Runtime, digest: str, tag: str) -> None:
-        if await asyncio.to_thread(self._trees.missing_bytecode, digest, tag) < _WORTH_A_JOB:
+    async def _compile(self, runtime: Runtime, digest: str, tag: str, ancestor: str | None) -> None:
+        trees = self._trees
+        missing = await asyncio.to_thread(trees.missing_bytecode, digest, tag)
+        if missing < _WORTH_A_JOB:
             return
         output = self._folder / uuid.uuid4().hex
         output.mkdir()
         output.chmod(0o777)  # the sandbox has a user of its own; the folder above lets in nobody else
         try:
-            await self._run(runtime, await asyncio.to_thread(self._trees.tree, digest), output)
-            await asyncio.to_thread(self._trees.add_bytecode, digest, tag, output)
+            if ancestor is not None and ancestor != digest:
+                missing = await asyncio.to_thread(trees.inherit_bytecode, digest, tag, ancestor)
+            if missing >= _WORTH_A_JOB:
+                await self._run(runtime, await asyncio.to_thread(trees.tree, digest), output)
+            await asyncio.to_thread(trees.add_bytecode, digest, tag, output)
         except (SandboxUnavailable, BadBytecode, TimeoutError, OSError) as error:
             _LOG.warning("package %s was not byte-compiled for %s: %s", digest[:12], tag, error)
         finally:

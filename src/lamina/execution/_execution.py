@@ -70,9 +70,9 @@ class Execution:
         finally:
             self._concurrency.leave(route)
 
-    async def prepare(self, new: LiveVersion) -> None:
+    async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         """Do what makes the first start of ``new`` quick, and does not change what serves."""
-        await self._starter.prepare(new)
+        await self._starter.prepare(new, old.package if old else None)
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has."""

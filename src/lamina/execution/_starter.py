@@ -88,9 +88,9 @@ class Starter:
         self.expect(live.runtime)
         return ready
 
-    async def prepare(self, live: LiveVersion) -> None:
-        """Byte-compile the version's package, if that was not done before."""
-        await self._compiler.compile(live, self._runtimes.resolve(live.runtime))
+    async def prepare(self, live: LiveVersion, ancestor: str | None) -> None:
+        """Byte-compile the version's package, if that was not done before; ``ancestor`` is the package before it."""
+        await self._compiler.compile(live, self._runtimes.resolve(live.runtime), ancestor)
 
     def expect(self, runtime_name: str) -> None:
         """Have spares ready for the runtime from now on."""

@@ -78,7 +78,7 @@ class Route:
 class Cutover(Protocol):
     """What the control plane asks of execution when it changes what is live."""
 
-    async def prepare(self, new: LiveVersion) -> None:
+    async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         """Do once what makes every start of ``new`` quicker, such as byte-compiling. It changes nothing that serves."""
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:

@@ -61,6 +61,49 @@ def place_bytecode(directory: Path, trees: Trees, digest: str, tag: str, limits:
     return placed
 
 
+def inherit_bytecode(trees: Trees, digest: str, ancestor: str, tag: str) -> int:
+    """Link the bytecode of each source that the tree of ``ancestor`` has too; the bytes of the sources without any.
+
+    The same means: at the same path, which is in the bytecode, and with the same content.
+    """
+    if tag == _TAG_WITHOUT_HASHES:
+        return sum(sum(sources.values()) for _, sources, _ in _source_folders(trees.path(digest)))
+    missing = 0
+    for parts, sources, folder in _source_folders(trees.path(digest)):
+        old = Path(os.fsdecode(os.path.join(os.fsencode(trees.path(ancestor)), *parts)))  # noqa: PTH118
+        for source, size in sources.items():
+            bytecode = old / "__pycache__" / f"{os.fsdecode(source).removesuffix('.py')}.{tag}.pyc"
+            if not (_same(folder, source, old / os.fsdecode(source), size) and _link(bytecode, folder)):
+                missing += size
+    return missing
+
+
+def _same(folder: int, source: bytes, old: Path, size: int) -> bool:
+    try:
+        if old.stat(follow_symlinks=False).st_size != size:
+            return False
+        with os.fdopen(os.open(source, _FILE, dir_fd=folder), "rb") as new:
+            return new.read() == old.read_bytes()
+    except OSError:
+        return False
+
+
+def _link(bytecode: Path, folder: int) -> bool:
+    """Whether the source has bytecode now: that of its ancestor, or some that came with the package."""
+    cache = _cache_of(folder)
+    if cache is None:
+        return False
+    try:
+        os.link(bytecode, bytecode.name, dst_dir_fd=cache, follow_symlinks=False)
+    except FileExistsError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(cache)
+    return True
+
+
 def _source_folders(tree: Path) -> Iterator[tuple[tuple[bytes, ...], dict[bytes, int], int]]:
     """Each folder with Python sources: its path in parts, the sources' sizes by name, and its descriptor."""
     top = os.fsencode(tree)
@@ -121,17 +164,24 @@ def _checked(file: int, name: bytes, tag: str, most: int) -> bytes:
     return bytecode
 
 
-def _place(bytecode: bytes, name: bytes, folder: int, temporary: Path) -> bool:
-    """Give the bytecode its name in the cache of ``folder`` in one step; false if the package had brought its own."""
+def _cache_of(folder: int) -> int | None:
+    """The folder's ``__pycache__``, made if need be; None if the package has a file or a link of that name."""
     with suppress(FileExistsError):
         os.mkdir(_CACHE, dir_fd=folder)
         os.chmod(_CACHE, FOLDER_MODE, dir_fd=folder)
     try:
-        cache = os.open(_CACHE, _FOLDER, dir_fd=folder)
+        return os.open(_CACHE, _FOLDER, dir_fd=folder)
     except OSError as error:
         if error.errno not in (errno.ENOTDIR, errno.ELOOP):
             raise
-        return False  # the package has a file or a link of that name
+        return None
+
+
+def _place(bytecode: bytes, name: bytes, folder: int, temporary: Path) -> bool:
+    """Give the bytecode its name in the cache of ``folder`` in one step; false if the package had brought its own."""
+    cache = _cache_of(folder)
+    if cache is None:
+        return False
     try:
         temporary.write_bytes(bytecode)
         temporary.chmod(0o644)

@@ -9,7 +9,7 @@ is left out: the import says why. It runs under Python 3.6 to 3.14 with the stan
 than 3.6 may be used here; 3.6 has no such bytecode and gets the kind with time and size.
 """
 
-# ruff: noqa: PTH103, PTH105, PTH116, PTH118, PTH120, PTH123
+# ruff: noqa: PTH103, PTH110, PTH105, PTH116, PTH118, PTH120, PTH123
 
 import importlib.util
 import marshal
@@ -29,7 +29,7 @@ HAS_UNCHECKED_HASHES = hasattr(importlib.util, "source_hash")
 
 def find_sources(root):
     # type: (str) -> list[tuple[str, int]]
-    """Paths relative to ``root`` and sizes of the regular files that end in ``.py``, the largest first."""
+    """Paths relative to ``root`` and sizes of the sources without bytecode, the largest first."""
     found = []
     for here, folders, names in os.walk(root):
         folders[:] = [name for name in folders if name != "__pycache__"]
@@ -41,11 +41,19 @@ def find_sources(root):
                 or len(os.fsencode(path)) > LONGEST_PATH
             ):
                 continue
+            if os.path.exists(bytecode_of(here, name)):
+                continue
             facts = os.lstat(path)
             if stat.S_ISREG(facts.st_mode) and facts.st_size <= LARGEST_SOURCE:
                 found.append((os.path.relpath(path, root), facts.st_size))
     found.sort(key=lambda pair: pair[1], reverse=True)
     return found[:MOST_SOURCES]
+
+
+def bytecode_of(folder, name):
+    # type: (str, str) -> str
+    """Where this interpreter looks for the bytecode of a module in a folder."""
+    return os.path.join(folder, "__pycache__", f"{name[:-3]}.{sys.implementation.cache_tag}.pyc")
 
 
 def header(source, path):
@@ -69,7 +77,7 @@ def compile_one(root, relative, output):
     except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
         return
     folder, name = os.path.split(os.path.join(output, relative))
-    target = os.path.join(folder, "__pycache__", f"{name[:-3]}.{sys.implementation.cache_tag}.pyc")
+    target = bytecode_of(folder, name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     with open(target + ".part", "wb") as stream:
         stream.write(header(source, path) + marshal.dumps(code))

@@ -81,7 +81,7 @@ class Recorder:
         self.note("runtime")
         return None
 
-    async def prepare(self, new: LiveVersion) -> None:
+    async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         self.note(f"prepare {new.deployment}")
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:

@@ -69,7 +69,7 @@ class FakeCutover:
     def release(self) -> None:
         self._open.set()
 
-    async def prepare(self, new: LiveVersion) -> None:
+    async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         self.prepared.append(new)
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -193,3 +194,30 @@ def test_compiled_bytecode_is_used_without_looking_at_the_source(
         env={"PYTHONDONTWRITEBYTECODE": "1"},
     ).stdout
     assert shown.split() == ["2", str(tree / f"pkg/__pycache__/mod.{TAG}.pyc")]
+
+
+def test_what_is_the_same_is_inherited(packages: Packages, digest: str, made: Path) -> None:
+    packages.add_bytecode(digest, TAG, made)
+    changed = packages.stage(make_zip({"index.py": b"x = 9\n", "pkg/mod.py": b"y = 2\n"})).digest
+    assert packages.inherit_bytecode(changed, TAG, digest) == len(b"x = 9\n")
+    here = packages.tree(changed)
+    assert [path.name for path in here.rglob("*.pyc")] == [f"mod.{TAG}.pyc"]
+    assert (here / f"pkg/__pycache__/mod.{TAG}.pyc").read_bytes() == HEADER + b"mod"
+
+
+def test_the_same_source_at_another_path_is_not_inherited(packages: Packages, digest: str, made: Path) -> None:
+    packages.add_bytecode(digest, TAG, made)
+    moved = packages.stage(make_zip({"other/mod.py": b"y = 2\n"})).digest
+    assert packages.inherit_bytecode(moved, TAG, digest) == len(b"y = 2\n")
+
+
+def test_an_ancestor_that_is_gone_leaves_all_to_the_job(packages: Packages, digest: str) -> None:
+    assert packages.inherit_bytecode(digest, TAG, "0" * 64) == len(b"x = 1\ny = 2\n")
+
+
+def test_inherited_bytecode_outlives_its_ancestor(packages: Packages, digest: str, made: Path) -> None:
+    packages.add_bytecode(digest, TAG, made)
+    child = packages.stage(make_zip({"pkg/mod.py": b"y = 2\n"})).digest
+    assert packages.inherit_bytecode(child, TAG, digest) == 0
+    shutil.rmtree(packages.tree(digest))
+    assert (packages.tree(child) / f"pkg/__pycache__/mod.{TAG}.pyc").read_bytes() == HEADER + b"mod"
