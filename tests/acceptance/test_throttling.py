@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,7 +22,7 @@ SLEEPS = """
 import os, sys, time
 def handler(event, context):
     print('RAN 1')
-    time.sleep(event or 0)
+    time.sleep(max(0, (event or 0) - time.time()))
     return 'slept'
 """
 ENDS = {
@@ -55,13 +56,14 @@ def throttled(call: Callable[[], Any]) -> str:
 
 
 class Running:
-    """Invocations that run while the block does, for ``seconds`` each."""
+    """Invocations that run while the block does: all until ``seconds`` from now, whenever each of them starts."""
 
     def __init__(self, functions: Functions, logs: Any, name: str, count: int, seconds: float = 1.5) -> None:
         self._pool = ThreadPoolExecutor(count)
         recorder = Recorder(logs)
         before = len(recorder.runs(name))
-        self._answers = [self._pool.submit(functions.call, name, seconds) for _ in range(count)]
+        end = time.time() + seconds
+        self._answers = [self._pool.submit(functions.call, name, end) for _ in range(count)]
         until(lambda: len(recorder.runs(name)) >= before + count)
 
     def __enter__(self) -> None:
@@ -111,7 +113,7 @@ def test_nothing_runs_with_a_reservation_of_zero(functions: Functions) -> None:
 def test_an_account_shares_its_limit(small: Functions) -> None:
     one, two = small.create(SLEEPS, Timeout=20), small.create(SLEEPS, Timeout=20)
     logs = logs_of(small)
-    with Running(small, logs, one, 6, 4), Running(small, logs, two, 6, 2):
+    with Running(small, logs, one, 6, 8), Running(small, logs, two, 6, 7):
         assert throttled(lambda: small.call(one)) == ACCOUNT
         other = Functions(client(small.client.meta.endpoint_url, key="222222222222"))
         assert other.call(other.create(SLEEPS)) == "slept"
@@ -123,7 +125,7 @@ def test_what_one_reserves_the_others_cannot_use(small: Functions) -> None:
     reserving, other = small.create(SLEEPS, Timeout=20), small.create(SLEEPS, Timeout=20)
     small.client.put_function_concurrency(FunctionName=reserving, ReservedConcurrentExecutions=2)
     try:
-        with Running(small, logs_of(small), other, 10, 3):
+        with Running(small, logs_of(small), other, 10, 6):
             assert throttled(lambda: small.call(other)) == ACCOUNT
             assert small.call(reserving) == "slept"
     finally:
@@ -173,7 +175,7 @@ def test_the_count_follows_a_reservation_that_comes_and_goes(small: Functions) -
         small.client.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=1)
     with Running(small, logs, name, 1, 2):
         small.client.delete_function_concurrency(FunctionName=name)
-    with Running(small, logs, name, 12, 3):
+    with Running(small, logs, name, 12, 6):
         assert throttled(lambda: small.call(name)) == ACCOUNT
 
 
@@ -186,10 +188,10 @@ def test_the_count_returns_to_zero_when_callers_hang_up(small: Functions) -> Non
     def hang_up() -> None:
         stopped.wait()
         with pytest.raises(Exception, match="Read timeout"):
-            impatient.call(name, 2)
+            impatient.call(name, time.time() + 2)
 
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda _: hang_up(), range(12)))
     until(lambda: Recorder(logs_of(small)).ended(name) == 12)
-    with Running(small, logs_of(small), name, 12, 3):
+    with Running(small, logs_of(small), name, 12, 6):
         assert throttled(lambda: small.call(name)) == ACCOUNT

@@ -83,9 +83,8 @@ class Pool:
         try:
             await self._start(self.live, self._freed, self._ended)
         except Exception as error:  # every reason why there is no environment is the waiting caller's answer
-            self._refuse_one(error)
-        finally:
             self._starting -= 1
+            self._refuse_one(error)
 
     def _refuse_one(self, error: Exception) -> None:
         while self._waiters:
@@ -98,6 +97,8 @@ class Pool:
         if environment not in self._environments:
             self._environments.add(environment)
             self.size += 1
+            # Now, not when its task ends: who asks in between would be counted as served by it, and nothing start.
+            self._starting -= 1
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():

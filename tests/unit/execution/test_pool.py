@@ -140,3 +140,21 @@ async def test_a_caller_that_gives_up_loses_nothing(pool: Pool, maker: Maker) ->
     maker.go.set()
     await asyncio.sleep(0.01)
     assert len(pool.idle) == 1
+
+
+async def test_who_asks_just_after_a_new_one_was_given_away_has_one_started(maker: Maker) -> None:
+    second: list[asyncio.Task[Any]] = []
+    start = maker.start
+
+    async def start_and_ask(live: Any, on_idle: Any, on_dead: Any) -> Any:
+        environment = await start(live, on_idle, on_dead)
+        if not second:
+            second.append(asyncio.create_task(pool.take()))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        return environment
+
+    pool = Pool(live_version(), start_and_ask, lambda _: None)
+    await pool.take()
+    async with asyncio.timeout(5):
+        await second[0]
