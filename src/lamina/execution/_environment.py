@@ -101,7 +101,7 @@ class Environment:
         deadline_ms = int((time.time() + self.live.timeout) * 1000)
         self._began = time.perf_counter()
         connection, self._waiting = self._waiting, None
-        connection.send_next(_next_head(invocation, deadline_ms), invocation.payload)
+        connection.send_next(invocation.request_id, _next_head(invocation, deadline_ms), invocation.payload)
         self._output.write(self._lines.start(invocation.request_id))
         return outcome
 

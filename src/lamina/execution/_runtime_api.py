@@ -3,6 +3,9 @@
 One ``RuntimeConnection`` serves one TCP connection. Answers keep the order of the requests. The 202 to a response is
 held back while the same write may still bring the ``next`` request, and then leaves together with the next event:
 so the runtime is woken once for each warm invocation.
+
+A response that comes as one write together with the very request for ``next`` that this connection began with needs
+no parser: that is how our bootstraps write, and it halves what the Runtime API costs.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ from lamina.execution._payloads import MAX_RESPONSE_BYTES
 
 _PREFIX = b"/2018-06-01/runtime/"
 _INVOCATION = _PREFIX + b"invocation/"
+_POST = b"POST " + _INVOCATION
+_GET_NEXT = b"GET " + _INVOCATION + b"next HTTP/1.1\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
@@ -57,7 +62,9 @@ class RuntimeConnection(asyncio.Protocol):
         "_body",
         "_body_size",
         "_environment",
+        "_expected",
         "_held",
+        "_next",
         "_parser",
         "_transport",
         "_url",
@@ -70,13 +77,16 @@ class RuntimeConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._held: list[bytes] = []
         self._waits = False
+        self._next = b""
+        self._expected = b""
         self._url = b""
         self._body: list[bytes] = []
         self._body_size = 0
 
-    def send_next(self, head: bytes, payload: bytes) -> None:
+    def send_next(self, request_id: str, head: bytes, payload: bytes) -> None:
         """Answer the pending ``next`` with an invocation; ``head`` is the complete header block."""
         self._waits = False
+        self._expected = b"%b%b/response HTTP/1.1\r\n" % (_POST, request_id.encode())
         self._held.append(head)
         self._held.append(payload)
         self._flush()
@@ -94,6 +104,8 @@ class RuntimeConnection(asyncio.Protocol):
         self._environment.on_disconnect(self)
 
     def data_received(self, data: bytes) -> None:
+        if self._next and self._expected and data.startswith(self._expected) and self._take_whole(data):
+            return
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -103,6 +115,29 @@ class RuntimeConnection(asyncio.Protocol):
             return
         if self._held and not self._waits:
             self._flush()
+        if self._waits and not self._next and data.startswith(_GET_NEXT) and data.endswith(b"\r\n\r\n"):
+            self._next = data
+
+    def _take_whole(self, data: bytes) -> bool:
+        """Take a response and the request for ``next`` at one stroke; false, and nothing done, for anything else."""
+        end = data.find(b"\r\n\r\n", len(self._expected)) + 4
+        head = data[len(self._expected) - 2 : end].lower()
+        _, found, length = head.partition(b"\r\ncontent-length: ")
+        if end < 4 or not found or b"\r\ntransfer-encoding:" in head or b"\r\nexpect:" in head:
+            return False
+        digits = length[: length.find(b"\r\n")]
+        if not digits.isdigit() or data[end + int(digits) :] != self._next or int(digits) > MAX_RESPONSE_BYTES:
+            return False
+        request_id = self._expected[len(_POST) :].partition(b"/")[0].decode()
+        self._expected = b""
+        try:
+            self._environment.on_response(request_id, data[end : end + int(digits)])
+            self._held.append(_ACCEPTED)
+        except Rejected as rejected:
+            self._refuse(rejected)
+        self._waits = True
+        self._environment.on_next(self)
+        return True
 
     def on_message_begin(self) -> None:
         """httptools: a request starts."""

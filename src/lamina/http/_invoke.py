@@ -88,10 +88,10 @@ class Invoke:
         kind = fields.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = fields.get(b"x-amz-log-type", b"None")
         address = Address(account_id, region, *self._target(request, kind, log_type))
-        await self._executor.route(address)
         if kind == b"DryRun":
+            await self._executor.route(address)
             return Response(204, [_request_id(request)], b"")
-        payload = await _json(body)
+        payload = await self._payload(address, body)
         trace_id = _trace_id(fields.get(b"x-amzn-trace-id"))
         client_context = _client_context(fields.get(b"x-amz-client-context"))
 
@@ -109,6 +109,20 @@ class Invoke:
             await self._enqueue(address, make(await self._executor.route(address)))
             return Response(202, [_request_id(request), (b"x-amzn-trace-id", trace_id.encode())], b"")
         return _response(request, trace_id, await self._executor.invoke(address, make))
+
+    async def _payload(self, address: Address, body: Body) -> bytes:
+        data = body.data
+        if not data:
+            return b"{}"
+        try:
+            if len(data) > _CHECK_IN_THREAD:
+                await asyncio.to_thread(_payload_json.check, data)
+            else:
+                _payload_json.check(data)
+        except ServiceError:
+            await self._executor.route(address)  # that the function is not there comes first
+            raise
+        return bytes(data)
 
     def _target(self, request: Request, kind: bytes, log_type: bytes) -> tuple[str, str | None]:
         key = (request.raw_path, request.query_string, kind, log_type)
@@ -128,16 +142,6 @@ class Invoke:
         params = parse(self._operation, parameters, request.query_string, request.headers, b"")
         validate(self._operation, params)
         return name, params.get("Qualifier")
-
-
-async def _json(body: Body) -> bytes:
-    if not body.data:
-        return b"{}"
-    if len(body.data) > _CHECK_IN_THREAD:
-        await asyncio.to_thread(_payload_json.check, body.data)
-    else:
-        _payload_json.check(body.data)
-    return bytes(body.data)
 
 
 def _trace_id(given: bytes | None) -> str:

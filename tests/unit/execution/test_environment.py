@@ -36,6 +36,7 @@ class Inside:
         self.sandbox = sandbox
         self.environment = environment
         self.idle = 0
+        self.went_idle = asyncio.Event()
         self.dead = 0
 
     async def connect(self) -> None:
@@ -58,6 +59,7 @@ async def inside(stream: FakeStream) -> AsyncIterator[Inside]:
 
     def on_idle(_: Environment) -> None:
         made.idle += 1
+        made.went_idle.set()
 
     def on_dead(_: Environment) -> None:
         made.dead += 1
@@ -241,3 +243,37 @@ async def test_garbage_is_answered_and_hung_up_on(inside: Inside, garbage: bytes
 async def test_unknown_paths_are_not_found(inside: Inside) -> None:
     inside.writer.write(b"GET /2018-06-01/whatever HTTP/1.1\r\n\r\n")
     assert (await inside.answer())[0] == 404
+
+
+@pytest.mark.parametrize("cut", [1, 40, 90, -1])
+async def test_a_response_in_pieces(inside: Inside, cut: int) -> None:
+    await ready(inside)
+    outcome = inside.environment.invoke(invocation())
+    await inside.answer()
+    inside.went_idle.clear()
+    whole = post("invocation/r1/response", b'"ok"') + NEXT
+    inside.writer.write(whole[:cut])
+    await inside.writer.drain()
+    await asyncio.sleep(0.01)
+    inside.writer.write(whole[cut:])
+    assert (await outcome).payload == b'"ok"'
+    async with asyncio.timeout(1):
+        await inside.went_idle.wait()
+
+
+async def test_a_response_in_chunks(inside: Inside) -> None:
+    await ready(inside)
+    outcome = inside.environment.invoke(invocation())
+    head = b"POST /2018-06-01/runtime/invocation/r1/response HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    inside.writer.write(head + b'2\r\n"o\r\n2\r\nk"\r\n0\r\n\r\n' + NEXT)
+    assert (await outcome).payload == b'"ok"'
+
+
+async def test_a_response_that_comes_too_late_is_refused(inside: Inside) -> None:
+    await ready(inside)
+    inside.environment.invoke(invocation())
+    await inside.answer()
+    inside.writer.write(post("invocation/r1/response", b"1"))
+    await inside.answer()
+    inside.writer.write(post("invocation/r1/response", b"2") + NEXT)
+    assert (await inside.answer())[0] == 400
