@@ -123,7 +123,11 @@ class Application:
         with file:
             size = file.seek(0, 2)
             file.seek(0)
-            headers = [(b"content-type", b"application/zip"), (b"content-length", b"%d" % size)]
+            headers = [
+                (b"content-type", b"application/zip"),
+                (b"content-length", b"%d" % size),
+                (b"x-amzn-requestid", request.id.encode()),
+            ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             while chunk := await asyncio.to_thread(file.read, _CHUNK):
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
