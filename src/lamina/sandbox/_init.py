@@ -7,18 +7,19 @@ kernel ends everything else in the sandbox.
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 
 from lamina.sandbox import _messages, _mounts, _network, _privileges, _syscalls
 from lamina.sandbox._program import Program
+from lamina.sandbox._reap import reap
 from lamina.sandbox._steps import Step, StepFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import NoReturn
 
+    from lamina.sandbox._messages import Message
     from lamina.sandbox._program import Fit
 
 REAPER = 65_534
@@ -65,7 +66,7 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     listener.close()
     _give_up_rights(fit)
     _end_if_orphaned(channel)
-    code = _wait(pid) if fit.freezable else _reap(channel, pid)
+    code = _wait(pid) if fit.freezable else reap(channel, pid, _obey)
     _messages.send(channel, {"exited": code})
 
 
@@ -133,22 +134,7 @@ def _signal_all(number: int) -> None:
         return
 
 
-def _reap(channel: socket.socket, pid: int) -> int:
-    """The same, and stop or continue everybody in the sandbox when the launcher says so."""
-    wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(notify)
-    poll = select.poll()
-    for descriptor in (wakeup, channel.fileno()):
-        poll.register(descriptor, select.POLLIN)
-    while True:
-        ended, status = os.waitpid(-1, os.WNOHANG)
-        if ended == pid:
-            return status
-        if ended:
-            continue
-        if any(descriptor == channel.fileno() for descriptor, _ in poll.poll()):
-            order, _ = _messages.receive(channel)
-            _signal_all(signal.SIGSTOP if order["freeze"] else signal.SIGCONT)
-        else:
-            os.read(wakeup, 64)
+def _obey(order: Message) -> bool:
+    """Stop or continue everybody in the sandbox."""
+    _signal_all(signal.SIGSTOP if order["freeze"] else signal.SIGCONT)
+    return True

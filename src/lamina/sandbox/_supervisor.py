@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 
 from lamina.sandbox import _init, _messages, _network, _syscalls, _watch
 from lamina.sandbox._program import Program
+from lamina.sandbox._reap import reap
 from lamina.sandbox._steps import StepFailed
 
 TYPE_CHECKING = False
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import socket
     from typing import NoReturn
 
+    from lamina.sandbox._messages import Message
     from lamina.sandbox._program import Fit
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -45,33 +46,18 @@ def _live(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -
         os.close(descriptor)
     _messages.send(channel, {"started": _network.name(listener.getsockname())}, [listener.fileno()])
     listener.close()
-    status = _watch_over(channel, pid)
+    status = reap(channel, pid, _obey)
     if status is not None:
         _kill_all()
         _messages.send(channel, {"exited": status})
 
 
-def _watch_over(channel: socket.socket, pid: int) -> int | None:
-    """The program's wait status, or nothing when it is to be killed."""
-    wakeup, notify = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(notify)
-    poll = select.poll()
-    for descriptor in (wakeup, channel.fileno()):
-        poll.register(descriptor, select.POLLIN)
-    while True:
-        ended, status = os.waitpid(-1, os.WNOHANG)
-        if ended == pid:
-            return status
-        if ended:
-            continue
-        if any(descriptor == channel.fileno() for descriptor, _ in poll.poll()):
-            message, _ = _messages.receive(channel)
-            if "kill" in message:
-                return None
-            _signal_all(signal.SIGSTOP if message["freeze"] else signal.SIGCONT)
-        else:
-            os.read(wakeup, 64)
+def _obey(message: Message) -> bool:
+    """Stop or continue everybody; false when the program is to be killed."""
+    if "kill" in message:
+        return False
+    _signal_all(signal.SIGSTOP if message["freeze"] else signal.SIGCONT)
+    return True
 
 
 def _kill_all() -> None:

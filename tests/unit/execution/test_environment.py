@@ -269,11 +269,15 @@ async def test_a_response_in_chunks(inside: Inside) -> None:
     assert (await outcome).payload == b'"ok"'
 
 
-async def test_a_response_that_comes_too_late_is_refused(inside: Inside) -> None:
+async def test_a_second_response_is_refused(inside: Inside) -> None:
     await ready(inside)
     inside.environment.invoke(invocation())
     await inside.answer()
     inside.writer.write(post("invocation/r1/response", b"1"))
     await inside.answer()
+    inside.went_idle.clear()
     inside.writer.write(post("invocation/r1/response", b"2") + NEXT)
-    assert (await inside.answer())[0] == 400
+    async with asyncio.timeout(1):
+        await inside.went_idle.wait()
+    inside.environment.invoke(invocation("r2"))
+    assert [(await inside.answer())[0] for _ in range(2)] == [400, 200]
