@@ -16,6 +16,7 @@ import click
 import uvicorn
 import uvloop
 
+from lamina.http import Protocol
 from lamina.node import CannotStart, Node
 from lamina.settings import AccessKey, Settings, SettingsError
 
@@ -77,7 +78,7 @@ async def _run(settings: Settings, listener: socket.socket) -> None:
     node = await Node.open(settings, address, _announce)
     config = uvicorn.Config(
         node.application,
-        http="httptools",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

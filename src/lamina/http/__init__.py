@@ -4,6 +4,7 @@ from lamina.http._application import Application
 from lamina.http._guard import Guard
 from lamina.http._model import ServiceModel
 from lamina.http._presign import presign
+from lamina.http._protocol import Protocol
 from lamina.http._sigv4 import Verifier
 
-__all__ = ["Application", "Guard", "ServiceModel", "Verifier", "presign"]
+__all__ = ["Application", "Guard", "Protocol", "ServiceModel", "Verifier", "presign"]
