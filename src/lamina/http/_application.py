@@ -110,8 +110,12 @@ class Application:
     def _verified(self, authentication: Authentication, body: _body.Body) -> _body.Body:
         self._verifier.check(authentication, body.sha256)
         if authentication.is_chunked:
-            return _body.Body(decode_chunks(authentication, bytes(body.data)), body.sha256)
+            return _body.Body(self._unchunked(authentication, body), body.sha256)
         return body
+
+    def _unchunked(self, authentication: Authentication, body: _body.Body) -> bytes:
+        checks = self._verifier.checks_signatures
+        return decode_chunks(authentication, bytes(body.data), check_signatures=checks)
 
     async def _download(self, request: Request, authentication: Authentication, send: Send) -> Response | None:
         await self._read(request, authentication, 0, "download")

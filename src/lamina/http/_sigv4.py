@@ -89,7 +89,7 @@ class Verifier:
     ) -> None:
         self._find_key = find_key
         self._now = now
-        self._check_signatures = check_signatures
+        self.checks_signatures = check_signatures
         self._claim_of_header = lru_cache(maxsize=512)(claim_of_header)
         self._signing_key = lru_cache(maxsize=512)(signing_key)
         self._moment = lru_cache(maxsize=64)(moment)
@@ -110,7 +110,7 @@ class Verifier:
             raise UnrecognizedClientException("The security token included in the request is invalid.")
         timestamp = claim.timestamp or timestamp_of(fields)
         signed = self._moment(timestamp)
-        if self._check_signatures:
+        if self.checks_signatures:
             self._check_time(claim, timestamp, signed)
         verb, names = method.encode(), claim.signed_headers
         targets = canonical_targets(raw_path, query_string, claim.service)
@@ -135,7 +135,7 @@ class Verifier:
 
         For a body in chunks it is the signature that the first chunk's builds on.
         """
-        if not self._check_signatures:
+        if not self.checks_signatures:
             return
         body_hash = body_sha256_hex.encode()
         payload = authentication.payload or body_hash
