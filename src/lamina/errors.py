@@ -8,7 +8,7 @@ them from the service model, and uses ``status`` below only for the codes that t
     ├── ResourceConflictException          ├── PreconditionFailedException
     ├── TooManyRequestsException           ├── CodeStorageExceededException
     ├── InvalidRequestContentException     ├── PolicyLengthExceededException
-    ├── ServiceException                   ├── UnsupportedMediaTypeException
+    ├── ServiceException
     └── Unmodelled
         ├── ValidationException            ├── AccessDeniedException
         ├── RequestEntityTooLargeException ├── UnknownOperationException
@@ -84,16 +84,13 @@ class InvalidRequestContentException(ServiceError):
     """The request body could not be parsed as JSON."""
 
 
-class UnsupportedMediaTypeException(ServiceError):
-    """The content type of the Invoke request body is not JSON."""
-
-    status = 415
-
-
 class ServiceException(ServiceError):
-    """The service encountered an internal error."""
+    """The service encountered an internal error. What it was stands in the server's log, never in the answer."""
 
     status = 500
+
+    def __init__(self, message: str = "The service encountered an internal error.") -> None:
+        super().__init__(message)
 
 
 class Unmodelled(ServiceError):

@@ -115,11 +115,6 @@ class Environment:
         """End the environment now, whatever it does."""
         self._sandbox.kill()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the sandbox is still there."""
-        return self._state != "dead"
-
     # The Runtime API.
 
     def _connect(self) -> RuntimeConnection:

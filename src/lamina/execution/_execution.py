@@ -48,20 +48,18 @@ class Execution:
 
     async def route(self, address: Address) -> Route:
         """What serves an address now; waits while that is being changed."""
-        return self._router.cached(address) or await self._router.route(address)
+        return await self._router.route(address)
 
     async def invoke(self, address: Address, make: Callable[[Route], Invocation]) -> Outcome:
         """Run one invocation to its end.
 
         ``make`` is given the route. Raises the service's errors: not found, not active, throttled.
         """
-        route = self._router.cached(address) or await self._router.route(address)
+        route = await self._router.route(address)
         live = _choose(route)
         self._concurrency.enter(route)
         try:
-            pool = self._pools.get(live.deployment)
-            if pool is None:
-                pool = self._pool(live)
+            pool = self._pool(live)
             invocation = make(route)
             environment = pool.take_idle() or await self._take(pool, invocation)
             if isinstance(environment, Outcome):
@@ -127,7 +125,7 @@ class Execution:
             payload = _payloads.invalid_entrypoint(invocation.request_id, str(error))
         except SandboxUnavailable as error:
             _LOG.error("%s: no sandbox: %s", pool.live.key.arn, error)
-            raise ServiceException("The service encountered an internal error.") from error
+            raise ServiceException from error
         return Outcome(payload=payload, executed_version=pool.live.version, function_error="Unhandled")
 
     def _fell_idle(self, environment: Environment) -> None:

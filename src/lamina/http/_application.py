@@ -7,6 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO
 
+from lamina.blobs import BlobMissing
 from lamina.errors import (
     NotImplementedException,
     ResourceNotFoundException,
@@ -77,7 +78,7 @@ class Application:
             response = self._error(request, error)
         except Exception:
             _LOG.exception("request %s failed inside", request.id)
-            response = self._error(request, ServiceException("The service encountered an internal error."))
+            response = self._error(request, ServiceException())
         if response is not None:
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             await send({"type": "http.response.body", "body": response.body})
@@ -122,7 +123,7 @@ class Application:
         digest = request.raw_path[len(_DOWNLOAD) :].decode("latin-1")
         try:
             file = await asyncio.to_thread(self._open_package, digest)
-        except (FileNotFoundError, ValueError):
+        except (BlobMissing, ValueError):
             raise ResourceNotFoundException("The package does not exist any more.") from None
         with file:
             size = file.seek(0, 2)
