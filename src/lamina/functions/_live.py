@@ -39,6 +39,10 @@ class LiveVersion:
     ``deployment`` is unique over all functions and time. ``package`` is the hex SHA-256 of the zip. ``memory_size``
     and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, as in the API. ``log_level`` is the
     ApplicationLogLevel; both levels matter with the log format JSON only.
+
+    An image function has ``package_type`` Image, no runtime, handler and package, but ``image`` (its digest,
+    ``sha256:…``) and ``image_source`` (the resolved URI that it can be fetched from again). ``entry_point``, ``command``
+    and ``working_directory`` are its ImageConfig; None leaves the image's own.
     """
 
     key: FunctionKey
@@ -57,6 +61,12 @@ class LiveVersion:
     log_format: str = "Text"
     log_level: str = "INFO"
     system_log_level: str = "INFO"
+    package_type: str = "Zip"
+    image: str = ""
+    image_source: str = ""
+    entry_point: tuple[str, ...] | None = None
+    command: tuple[str, ...] | None = None
+    working_directory: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
