@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -21,7 +22,10 @@ class BlobDamaged(Exception):
 
 
 class Blobs(Protocol):
-    """Immutable bytes, each under its hex SHA-256. All methods block and may be called from any thread."""
+    """Immutable bytes, each under a name of 64 hex digits. All methods block and may be called from any thread.
+
+    The name is the SHA-256 of the bytes, unless the store can prove in another way that they are those of the name.
+    """
 
     def put(self, name: str, content: Content) -> bool:
         """Store ``content`` durably: once this has returned, a power cut does not lose it.
@@ -38,6 +42,12 @@ class Blobs(Protocol):
 
     def read(self, name: str) -> bytes:
         """All bytes of the blob, checked against its name. Raises ``BlobMissing`` and ``BlobDamaged``."""
+
+    def view(self, name: str) -> AbstractContextManager[memoryview]:
+        """All bytes of the blob for the time of a block, checked, and not as a copy in memory where that can be.
+
+        Raises ``BlobMissing`` and ``BlobDamaged`` when the block is entered.
+        """
 
     def size(self, name: str) -> int:
         """The blob's length in bytes. Raises ``BlobMissing``."""
@@ -64,9 +74,14 @@ def checked_name(name: str) -> str:
 def checked_content(name: str, content: bytes) -> bytes:
     """``content`` if its SHA-256 is ``name``. Raises ``BlobDamaged``."""
     found = hashlib.sha256(content).hexdigest()
-    if found != name:
-        raise BlobDamaged(f"blob {name} is damaged: its {len(content)} bytes have the SHA-256 {found}")
+    check_hash(name, found, len(content))
     return content
+
+
+def check_hash(name: str, found: str, size: int) -> None:
+    """Raise ``BlobDamaged`` unless ``found``, the SHA-256 of ``size`` bytes, is ``name``."""
+    if found != name:
+        raise BlobDamaged(f"blob {name} is damaged: its {size} bytes have the SHA-256 {found}")
 
 
 def length_of(content: Content) -> int:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import mmap
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
-from lamina.blobs._interface import BlobMissing, Content, checked_content, checked_name, is_name, length_of
+from lamina.blobs._interface import (
+    BlobMissing,
+    Content,
+    check_hash,
+    checked_content,
+    checked_name,
+    is_name,
+    length_of,
+)
 
 _TEMPORARY = ".incoming-"
 _COPY_BYTES = 1 << 20
@@ -48,15 +61,28 @@ class LocalBlobs:
 
     def open(self, name: str) -> BinaryIO:
         """The blob as a stream, not checked."""
-        try:
-            return self.path(name).open("rb")
-        except FileNotFoundError:
-            raise BlobMissing(name) from None
+        return self._open(name)
 
     def read(self, name: str) -> bytes:
         """All bytes of the blob, checked against its name."""
         with self.open(name) as stream:
             return checked_content(name, stream.read())
+
+    @contextmanager
+    def view(self, name: str) -> Iterator[memoryview]:
+        """All bytes of the blob, checked, as they are in the page cache.
+
+        They are read before they are mapped: a disk that fails raises ``OSError``, where a mapped page of it would
+        end the process.
+        """
+        with self._open(name) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            check_hash(name, hashlib.file_digest(stream, "sha256").hexdigest(), size)
+            if size == 0:
+                yield memoryview(b"")
+                return
+            with mmap.mmap(stream.fileno(), size, access=mmap.ACCESS_READ) as pages, memoryview(pages) as content:
+                yield content
 
     def size(self, name: str) -> int:
         """The blob's length in bytes."""
@@ -80,6 +106,12 @@ class LocalBlobs:
     def path(self, name: str) -> Path:
         """Where the blob is or would be."""
         return self._root / checked_name(name)
+
+    def _open(self, name: str) -> BufferedReader:
+        try:
+            return self.path(name).open("rb")
+        except FileNotFoundError:
+            raise BlobMissing(name) from None
 
     def _flush_folder(self) -> None:
         folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

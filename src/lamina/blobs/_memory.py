@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -33,6 +35,12 @@ class MemoryBlobs:
     def read(self, name: str) -> bytes:
         """All bytes of the blob, checked."""
         return checked_content(name, self._get(name))
+
+    @contextmanager
+    def view(self, name: str) -> Iterator[memoryview]:
+        """All bytes of the blob, checked."""
+        with memoryview(self.read(name)) as content:
+            yield content
 
     def size(self, name: str) -> int:
         """The blob's length in bytes."""

@@ -183,16 +183,18 @@ def _check_local(data: memoryview, header: _Central, name: bytes, covered: int) 
 def _end_of_data(data: memoryview, header: _Central, start: int, directory: int) -> int:
     """Where the member ends, with the data descriptor that repeats its sizes when the local header has none."""
     end = start + header.packed
-    wanted = _DESCRIPTOR.pack(header.crc, header.packed, header.size)
-    has_sizes = _LOCAL.unpack_from(data, header.offset)[6:9] == (header.crc, header.packed, header.size)
-    if header.flags & _SIZES_FOLLOW and not has_sizes:
+    if header.flags & _SIZES_FOLLOW and not _has_sizes(data, header):
         end += 4 if data[end : end + 4] == _DESCRIPTOR_MARK else 0
-        if data[end : end + _DESCRIPTOR.size] != wanted:
+        if data[end : end + _DESCRIPTOR.size] != _DESCRIPTOR.pack(header.crc, header.packed, header.size):
             raise BadZip(f"at byte {end}: the data descriptor differs")
         end += _DESCRIPTOR.size
     if end > directory:
         raise BadZip(f"at byte {start}: data beyond the central directory")
     return end
+
+
+def _has_sizes(data: memoryview, header: _Central) -> bool:
+    return _LOCAL.unpack_from(data, header.offset)[6:9] == (header.crc, header.packed, header.size)
 
 
 def _decoded(name: bytes, flags: int) -> bytes:

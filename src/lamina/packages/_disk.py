@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
 def boot_id() -> str:
     """A name for the time since the machine started: what was written since then is in the page cache at least."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+def make_empty(folder: Path) -> None:
+    """Make ``folder`` anew, for this user alone, without what was there.
+
+    In a place where everybody may write, such as ``/dev/shm``, somebody else may have made it: then this raises
+    ``OSError``, since making the folder does not follow a link and does not take one that is there.
+    """
+    with suppress(FileNotFoundError):
+        shutil.rmtree(folder)
+    folder.mkdir(mode=0o700)
 
 
 def flush_file_system(folder: Path) -> None:

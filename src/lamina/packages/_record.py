@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import orjson
 
+from lamina.blobs import is_name
 from lamina.packages._disk import flush_folder
+from lamina.packages._native import NativeCode
 
 _FORMAT = 1  # of the trees; a record of another format is as good as none
 
@@ -18,17 +22,25 @@ _FORMAT = 1  # of the trees; a record of another format is as good as none
 class Package:
     """A deployment package that is stored and unpacked.
 
-    ``digest`` is the hex SHA-256 of the zip, ``code_sha256`` the same in base64 as the API shows it, ``code_size``
-    the zip's bytes, ``unpacked_size`` the bytes of its files, ``files`` their number, ``python_bytes`` the bytes of
-    its ``.py`` files.
+    ``name`` is what the store calls it, ``digest`` the hex SHA-256 of the zip, which is the name unless it was staged
+    under another. ``code_sha256`` is the digest in base64 as the API shows it, ``code_size`` the zip's bytes,
+    ``unpacked_size`` the bytes of its files, ``files`` their number, ``python_bytes`` the bytes of its ``.py`` files.
+    ``native_code`` is what runs on one kind of processor only; None when an earlier version of Lamina did not look.
     """
 
+    name: str
     digest: str
     code_sha256: str
     code_size: int
     unpacked_size: int
     files: int
     python_bytes: int
+    native_code: tuple[NativeCode, ...] | None
+
+    @property
+    def native(self) -> Mapping[str, tuple[str, ...]] | None:
+        """The first few files with machine code by their architecture: ``x86_64``, ``arm64`` or ``other``."""
+        return None if self.native_code is None else {each.architecture: each.paths for each in self.native_code}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Record:
 
 
 class Records:
-    """The records of all packages, one file each in ``folder``."""
+    """The records of all packages, one file each in ``folder``, by the packages' names."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -54,37 +66,37 @@ class Records:
         for leftover in folder.glob(".*"):
             leftover.unlink()
 
-    def get(self, digest: str) -> Record | None:
+    def get(self, name: str) -> Record | None:
         """The record of a package whose tree was complete when the record was written."""
-        if digest not in self._known and (record := _read(self._path(digest))) is not None:
-            self._known[digest] = record
-        return self._known.get(digest)
+        if name not in self._known and (record := _read(self._path(name))) is not None:
+            self._known[name] = record
+        return self._known.get(name)
 
     def put(self, record: Record, *, durably: bool = False) -> None:
         """Write the record, atomically; ``durably`` if it must not be lost when the machine crashes."""
-        digest = record.package.digest
+        name = record.package.name
         temporary = self._folder / f".{secrets.token_hex(8)}"
         with temporary.open("wb") as file:
             file.write(orjson.dumps({"format": _FORMAT} | asdict(record)))
             file.flush()
             if durably:
                 os.fsync(file.fileno())
-        temporary.replace(self._path(digest))
+        temporary.replace(self._path(name))
         if durably:
             flush_folder(self._folder)
-        self._known[digest] = record
+        self._known[name] = record
 
-    def remove(self, digest: str) -> None:
+    def remove(self, name: str) -> None:
         """Forget the package."""
-        self._path(digest).unlink(missing_ok=True)
-        self._known.pop(digest, None)
+        self._path(name).unlink(missing_ok=True)
+        self._known.pop(name, None)
 
-    def digests(self) -> set[str]:
-        """The digests of all packages that have a record."""
-        return {path.stem for path in self._folder.iterdir() if path.name.endswith(".json")}
+    def names(self) -> set[str]:
+        """The names of all packages that have a record."""
+        return {path.stem for path in self._folder.iterdir() if path.suffix == ".json" and is_name(path.stem)}
 
-    def _path(self, digest: str) -> Path:
-        return self._folder / f"{digest}.json"
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
 
 
 def settled(record: Record) -> Record:
@@ -107,7 +119,13 @@ def _read(path: Path) -> Record | None:
         members = orjson.loads(path.read_bytes())
         if members.pop("format") != _FORMAT:
             return None
-        package = Package(**members.pop("package"))
-        return Record(package=package, boot=members["boot"], bytecode=tuple(members["bytecode"]))
-    except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError):
+        return Record(package=_package(members["package"]), boot=members["boot"], bytecode=tuple(members["bytecode"]))
+    except (FileNotFoundError, orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
         return None  # torn by a power cut, or of another format: the tree is made again
+
+
+def _package(members: dict[str, Any]) -> Package:
+    """A package from its record; one of an earlier version has no ``name`` and no ``native_code``."""
+    native = members.pop("native_code", None)
+    found = None if native is None else tuple(NativeCode(**each | {"paths": tuple(each["paths"])}) for each in native)
+    return Package(**{"name": members["digest"]} | members, native_code=found)
