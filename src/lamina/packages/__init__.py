@@ -4,13 +4,11 @@ from pathlib import Path
 
 from lamina.packages._bytecode import BadBytecode
 from lamina.packages._files import FileFacts
-from lamina.packages._disk import flush_file_system, flush_folder
 from lamina.packages._limits import PackageLimits
 from lamina.packages._native import NativeCode
 from lamina.packages._record import Package
 from lamina.packages._refusals import BadZip, EmptyZip, UnpackedTooLarge
 from lamina.packages._store import Packages
-from lamina.packages._turns import Turns
 
 COMPILE_JOB = Path(__file__).with_name("_compile_job.py")
 """The script that byte-compiles a tree inside a sandbox; its own text says how it is called."""
@@ -25,8 +23,5 @@ __all__ = [
     "Package",
     "PackageLimits",
     "Packages",
-    "Turns",
     "UnpackedTooLarge",
-    "flush_file_system",
-    "flush_folder",
 ]
