@@ -5,6 +5,7 @@ from lamina.http._guard import Guard
 from lamina.http._model import ServiceModel
 from lamina.http._presign import presign
 from lamina.http._protocol import Protocol
+from lamina.http._s3 import S3Gateway
 from lamina.http._sigv4 import Verifier
 
-__all__ = ["Application", "Guard", "Protocol", "ServiceModel", "Verifier", "presign"]
+__all__ = ["Application", "Guard", "Protocol", "S3Gateway", "ServiceModel", "Verifier", "presign"]

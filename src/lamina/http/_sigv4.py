@@ -40,6 +40,15 @@ _MISMATCH = (
 )
 
 
+class OutOfTime(InvalidSignatureException):
+    """A request that was signed too long ago, or in the future. S3 has errors of its own for it."""
+
+    @property
+    def code(self) -> str:
+        """To all other services it is one code with a wrong signature."""
+        return InvalidSignatureException.__name__
+
+
 class Authentication(NamedTuple):
     """Who a request claims to come from, and what is left to check.
 
@@ -168,12 +177,12 @@ class Verifier:
                 f"'{date}' != '{day}', from '{timestamp.decode()}'."
             )
         if signed < now - allowed:
-            raise InvalidSignatureException(
+            raise OutOfTime(
                 f"Signature expired: {_iso(signed)} is now earlier than {_iso(now - allowed)} "
                 f"({_iso(now)} - {_span(allowed)})"
             )
         if signed > now + _SKEW:
-            raise InvalidSignatureException(
+            raise OutOfTime(
                 f"Signature not yet current: {_iso(signed)} is still later than {_iso(now + _SKEW)} "
                 f"({_iso(now)} + {_span(_SKEW)})"
             )

@@ -1,0 +1,29 @@
+"""Objects of S3: the code that functions are made from, and the store that keeps it."""
+
+from lamina.objects._choice import open_objects
+from lamina.objects._embedded import EmbeddedObjects
+from lamina.objects._exchange import Exchange
+from lamina.objects._interface import (
+    NoUpstream,
+    ObjectLocation,
+    ObjectStore,
+    StoredObject,
+    Upstream,
+    UpstreamDown,
+)
+from lamina.objects._memory import MemoryObjects
+from lamina.objects._remote import RemoteObjects
+
+__all__ = [
+    "EmbeddedObjects",
+    "Exchange",
+    "MemoryObjects",
+    "NoUpstream",
+    "ObjectLocation",
+    "ObjectStore",
+    "RemoteObjects",
+    "StoredObject",
+    "Upstream",
+    "UpstreamDown",
+    "open_objects",
+]
