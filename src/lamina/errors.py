@@ -8,7 +8,11 @@ them from the service model, and uses ``status`` below only for the codes that t
     ├── ResourceConflictException          ├── PreconditionFailedException
     ├── TooManyRequestsException           ├── CodeStorageExceededException
     ├── InvalidRequestContentException     ├── PolicyLengthExceededException
-    ├── ServiceException
+    ├── ServiceException                   ├── KMSAccessDeniedException, KMSDisabledException,
+    │                                      │   KMSInvalidStateException, KMSNotFoundException
+    ├── KmsError: the codes of KMS itself
+    ├── InvalidCodeSignatureException      ├── CodeVerificationFailedException
+    ├── CodeSigningConfigNotFoundException ├── InvalidZipFileException, ResourceNotReadyException
     └── Unmodelled
         ├── ValidationException            ├── AccessDeniedException
         ├── RequestEntityTooLargeException ├── UnknownOperationException
@@ -84,6 +88,48 @@ class InvalidRequestContentException(ServiceError):
     """The request body could not be parsed as JSON."""
 
 
+class InvalidCodeSignatureException(ServiceError):
+    """The code signature failed the integrity check; that blocks the deployment whatever the policy is."""
+
+
+class CodeVerificationFailedException(ServiceError):
+    """The code signature failed the checks for expiry, mismatch or revocation, and the policy is Enforce."""
+
+
+class CodeSigningConfigNotFoundException(ServiceError):
+    """The specified code signing configuration does not exist."""
+
+    status = 404
+
+
+class BadRequestException(ServiceError):
+    """Signer: the request for tags is malformed, or names a resource that cannot have any."""
+
+
+class ConflictException(ServiceError):
+    """Signer: the resource encountered a conflicting state."""
+
+    status = 409
+
+
+class ServiceLimitExceededException(ServiceError):
+    """Signer: the client is making a request that exceeds service limits."""
+
+    status = 402
+
+
+class InvalidZipFileException(ServiceError):
+    """Lambda could not unzip the deployment package."""
+
+    status = 502
+
+
+class ResourceNotReadyException(ServiceError):
+    """What the function is made of cannot be had now, such as its image."""
+
+    status = 502
+
+
 class ServiceException(ServiceError):
     """The service encountered an internal error. What it was stands in the server's log, never in the answer."""
 
@@ -91,6 +137,96 @@ class ServiceException(ServiceError):
 
     def __init__(self, message: str = "The service encountered an internal error.") -> None:
         super().__init__(message)
+
+
+class KMSAccessDeniedException(ServiceError):
+    """KMS has refused the use of the function's key."""
+
+    status = 502
+
+
+class KMSDisabledException(ServiceError):
+    """The function's KMS key is disabled."""
+
+    status = 502
+
+
+class KMSInvalidStateException(ServiceError):
+    """The function's KMS key, or a key that a request to KMS names, is in no state for what is asked of it."""
+
+
+class KMSNotFoundException(ServiceError):
+    """The function's KMS key does not exist."""
+
+    status = 502
+
+
+class KmsError(ServiceError):
+    """An error of KMS itself, in its own words."""
+
+
+class NotFoundException(KmsError):
+    """The key or alias does not exist."""
+
+
+class DisabledException(KmsError):
+    """The key is disabled."""
+
+
+class AlreadyExistsException(KmsError):
+    """There is an alias of that name."""
+
+
+class InvalidArnException(KmsError):
+    """The ARN is not that of a key or alias."""
+
+
+class InvalidAliasNameException(KmsError):
+    """The name cannot be that of an alias."""
+
+
+class NotAuthorizedException(KmsError):
+    """The name belongs to AWS."""
+
+
+class InvalidCiphertextException(KmsError):
+    """The ciphertext is damaged, or its encryption context is another."""
+
+
+class IncorrectKeyException(KmsError):
+    """The ciphertext is not of the key that was named."""
+
+
+class InvalidKeyUsageException(KmsError):
+    """The key cannot be used for what is asked of it."""
+
+
+class InvalidGrantTokenException(KmsError):
+    """The grant token is not valid."""
+
+
+class InvalidMarkerException(KmsError):
+    """The marker is not one that this list has given."""
+
+
+class MalformedPolicyDocumentException(KmsError):
+    """The key policy is not a policy, or would lock everybody out."""
+
+
+class TagException(KmsError):
+    """A tag is not valid."""
+
+
+class LimitExceededException(KmsError):
+    """A quota of KMS was exceeded."""
+
+
+class DryRunOperationException(KmsError):
+    """The request would have succeeded, but it was a dry run."""
+
+
+class UnsupportedOperationException(KmsError):
+    """KMS, or this KMS, does not do that."""
 
 
 class Unmodelled(ServiceError):
@@ -161,3 +297,17 @@ class ForbiddenException(Unmodelled):
     """The request comes from where no request may come from, such as a web page."""
 
     status = 403
+
+
+class VersionUnavailable(Exception):
+    """No environment of a version can be started: its image, its key or its runtime cannot be had.
+
+    This is no answer of the API but the cause of one. ``code`` is a StateReasonCode of the API and ``reason`` the text
+    beside it; ``answer`` is the error that Invoke gives.
+    """
+
+    def __init__(self, code: str, reason: str, answer: ServiceError | None = None) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.answer = answer

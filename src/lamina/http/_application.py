@@ -16,11 +16,11 @@ from lamina.errors import (
     UnrecognizedClientException,
 )
 from lamina.functions import Call
-from lamina.http import _body, _invoke, _logs_protocol, _operations
+from lamina.http import _body, _invoke, _json_protocol, _operations
 from lamina.http._chunked import decode_chunks
 from lamina.http._guard import Guard
 from lamina.http._invoke import Enqueue, Executor, Invoke
-from lamina.http._logs_protocol import LogsProtocol
+from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
 from lamina.http._operations import Handler
 from lamina.http._request import Request
@@ -29,7 +29,6 @@ from lamina.http._serialising import Response, serialise_error
 from lamina.http._sigv4 import Authentication, Verifier
 
 _LOG = logging.getLogger(__name__)
-_SMALL = 1_048_576
 _DOWNLOAD = b"/_lamina/packages/"
 _CHUNK = 1_048_576
 Send = Callable[[Any], Awaitable[None]]
@@ -62,7 +61,7 @@ class Application:
         self._handlers = handlers
         self._router = Router(model.operations.values())
         self._invoke = Invoke(model.operations["Invoke"], executor, enqueue)
-        self._logs = LogsProtocol(logs)
+        self._json = JsonProtocol({"logs": logs})
         self._open_package = open_package
         self._download_key_id = download_key_id
 
@@ -90,9 +89,10 @@ class Application:
             raise UnrecognizedClientException("The security token included in the request is invalid.")
         if authentication.access_key_id == self._download_key_id:
             return await self._download(request, authentication, send)
-        if authentication.service == "logs":
-            body = await self._read(request, authentication, _SMALL, "logs")
-            return await self._logs.answer(request, _call(request, authentication), bytes(body.data))
+        if self._json.serves(authentication.service):
+            body = await self._read(request, authentication, _json_protocol.LIMIT, authentication.service)
+            call = _call(request, authentication)
+            return await self._json.answer(authentication.service, request, call, bytes(body.data))
         if authentication.service != self._model.signing_name:
             raise NotImplementedException(f"The service {authentication.service} is not part of Lamina.")
         if _invoke.is_invoke(request):
@@ -141,7 +141,7 @@ class Application:
 
     def _error(self, request: Request, error: ServiceError) -> Response:
         if b"x-amz-target" in request.fields:
-            return _logs_protocol.error_response(request, error)
+            return _json_protocol.error_response(request, error)
         return serialise_error(self._model, error, request.id)
 
 
