@@ -93,7 +93,11 @@ class Execution:
 
     def packages_in_use(self) -> set[str]:
         """The packages whose trees are mounted somewhere."""
-        return {pool.live.package for pool in (*self._pools.values(), *self._retired)}
+        return {pool.live.package for pool in self._all_pools() if pool.live.package_type == "Zip"}
+
+    def images_in_use(self) -> set[str]:
+        """The digests of the images whose layers are mounted somewhere."""
+        return {pool.live.image for pool in self._all_pools() if pool.live.package_type == "Image"}
 
     def expect(self, runtime_name: str) -> None:
         """Functions of this runtime are about to be used."""
@@ -105,8 +109,11 @@ class Execution:
             if timer is not None:
                 timer.cancel()
         await self._starter.close()
-        for pool in (*self._pools.values(), *self._retired):
+        for pool in self._all_pools():
             pool.close()
+
+    def _all_pools(self) -> tuple[Pool, ...]:
+        return (*self._pools.values(), *self._retired)
 
     def _pool(self, live: LiveVersion) -> Pool:
         pool = self._pools.get(live.deployment)

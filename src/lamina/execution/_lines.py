@@ -32,8 +32,11 @@ class Report(NamedTuple):
 class Lines(Protocol):
     """The lines of one log format; None is a line that is not written."""
 
-    def init_start(self, runtime_version: str) -> bytes | None:
-        """An environment begins to initialise."""
+    def init_start(self, runtime_version: str | None) -> bytes | None:
+        """An environment begins to initialise; that of an image has no runtime version."""
+
+    def launch_failed(self, error_type: str, text: str) -> bytes | None:
+        """The program of an image cannot be started; ``text`` is the line of the text format."""
 
     def start(self, request_id: str) -> bytes | None:
         """An invocation begins."""
@@ -56,10 +59,16 @@ class TextLines:
         self._version = live.version
         self._memory_size = live.memory_size
 
-    def init_start(self, runtime_version: str) -> bytes:
+    def init_start(self, runtime_version: str | None) -> bytes | None:
         """See ``Lines``."""
+        if runtime_version is None:
+            return None
         arn = runtime_version_arn(self._region, self._runtime)
         return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {arn}\n".encode()
+
+    def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
+        """See ``Lines``."""
+        return text.encode(errors="replace")
 
     def start(self, request_id: str) -> bytes:
         """See ``Lines``."""
@@ -87,18 +96,20 @@ class JsonLines:
         self._live = live
         self._quiet = live.system_log_level == "WARN"
 
-    def init_start(self, runtime_version: str) -> bytes | None:
+    def init_start(self, runtime_version: str | None) -> bytes | None:
         """See ``Lines``."""
         live = self._live
-        record = {
-            "initializationType": "on-demand",
-            "phase": "init",
-            "runtimeVersion": runtime_version,
-            "runtimeVersionArn": runtime_version_arn(live.key.region, live.runtime),
-            "functionName": live.key.name,
-            "functionVersion": live.version,
-        }
+        record = {"initializationType": "on-demand", "phase": "init"}
+        if runtime_version is not None:
+            record["runtimeVersion"] = runtime_version
+            record["runtimeVersionArn"] = runtime_version_arn(live.key.region, live.runtime)
+        record |= {"functionName": live.key.name, "functionVersion": live.version}
         return None if self._quiet else _event("platform.initStart", record)
+
+    def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
+        """See ``Lines``."""
+        record = {"initializationType": "on-demand", "phase": "init", "status": "error", "errorType": error_type}
+        return _event("platform.initRuntimeDone", record)
 
     def start(self, request_id: str) -> bytes | None:
         """See ``Lines``."""

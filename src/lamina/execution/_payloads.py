@@ -46,6 +46,11 @@ def invalid_entrypoint(request_id: str, reason: str) -> bytes:
     return _payload("Runtime.InvalidEntrypoint", f"RequestId: {request_id} Error: {reason}")
 
 
+def launch_failed(request_id: str, error_type: str, reason: str) -> bytes:
+    """The program of an image function, or its working directory, is not there or is not for its user."""
+    return _payload(error_type, f"RequestId: {request_id} Error: {reason}")
+
+
 def init_error(body: bytes, request_id: str) -> bytes:
     """What a runtime has posted when it could not initialise; the bootstrap of ``provided`` knows no request id."""
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
-from lamina.execution._environment import Environment
+from lamina.execution._environment import Environment, InitFailed
 from lamina.functions import LiveVersion
 
+_LOG = logging.getLogger(__name__)
 Start = Callable[[LiveVersion, Callable[[Environment], None], Callable[[Environment], None]], Awaitable[Environment]]
 
 
@@ -87,11 +89,14 @@ class Pool:
             self._refuse_one(error)
 
     def _refuse_one(self, error: Exception) -> None:
+        """Tell one that waits. With nobody there, while warming, the log is: a function's own failure is in its own."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
                 waiter.set_exception(error)
                 return
+        if not isinstance(error, InitFailed):
+            _LOG.warning("%s: no environment: %s", self.live.key.arn, error)
 
     def _freed(self, environment: Environment) -> None:
         if environment not in self._environments:

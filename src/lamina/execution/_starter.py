@@ -12,14 +12,15 @@ from typing import Protocol
 import orjson
 
 from lamina.execution._bytecode import Compiler, Trees
-from lamina.execution._environment import Environment
+from lamina.execution._environment import Environment, InitFailed
+from lamina.execution._images import Images, Launch, error_type_of, payload_of, reason_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
-from lamina.execution._variables import environment, needs_fresh_process
+from lamina.execution._variables import RUNTIME_API, environment, needs_fresh_process
 from lamina.functions import LiveVersion
-from lamina.runtimes import Runtime
-from lamina.sandbox import Bind, Limits, Sandbox, SandboxLauncher, SandboxSpec
+from lamina.runtimes import Runtime, RuntimeUnavailable
+from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
 
 _STARTS_AT_ONCE = 16
 
@@ -34,8 +35,11 @@ class Logs(Protocol):
 class Runtimes(Protocol):
     """The interpreters of this machine."""
 
-    def resolve(self, runtime_name: str) -> Runtime:
+    def resolve(self, runtime_name: str, architecture: str = "") -> Runtime:
         """Raises ``RuntimeUnavailable``."""
+
+    def require(self, architecture: str) -> None:
+        """Raises ``RuntimeUnavailable`` where programs for the architecture cannot run."""
 
 
 class Starter:
@@ -50,12 +54,17 @@ class Starter:
         *,
         folder: Path,
         spares: int,
+        images: Images | None = None,
     ) -> None:
-        """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime."""
+        """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime.
+
+        Without ``images`` there are no image functions: they fail as those of a runtime that is not there.
+        """
         self._launcher = launcher
         self._runtimes = runtimes
         self._trees = trees
         self._logs = logs
+        self._images = images
         self._spares = Spares(launcher, spares)
         self._compiler = Compiler(launcher, trees, folder / "bytecode")
         self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
@@ -67,12 +76,15 @@ class Starter:
         on_dead: Callable[[Environment], None],
     ) -> Environment:
         """A ready environment. Raises ``InitFailed``, ``SandboxUnavailable`` or ``RuntimeUnavailable``."""
-        runtime = self._runtimes.resolve(live.runtime)
+        if live.package_type == "Image":
+            async with self._turn:
+                return await self._start_image(live, on_idle, on_dead)
+        runtime = self._runtimes.resolve(live.runtime, live.architecture)
         async with self._turn:
             tree = await asyncio.to_thread(self._trees.tree, live.package)
             binds = (Bind(source=tree, target="/var/task"),)
             limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
-            stream_name, stream = self._open_stream(live, runtime)
+            stream_name, stream = self._open_stream(live, runtime.version_label)
             generic = self._takes_generic(runtime) and not needs_fresh_process(live.variables)
             if generic:
                 sandbox = await self._spares.take(runtime)
@@ -89,8 +101,13 @@ class Starter:
         return ready
 
     async def prepare(self, live: LiveVersion, ancestor: str | None) -> None:
-        """Byte-compile the version's package, if that was not done before; ``ancestor`` is the package before it."""
-        await self._compiler.compile(live, self._runtimes.resolve(live.runtime), ancestor)
+        """Byte-compile the version's package, if that was not done before; ``ancestor`` is the package before it.
+
+        An image is as it is.
+        """
+        if live.package_type == "Zip":
+            runtime = self._runtimes.resolve(live.runtime, live.architecture)
+            await self._compiler.compile(live, runtime, ancestor)
 
     def expect(self, runtime_name: str) -> None:
         """Have spares ready for the runtime from now on."""
@@ -109,14 +126,45 @@ class Starter:
     async def _fresh(
         self, live: LiveVersion, runtime: Runtime, binds: tuple[Bind, ...], limits: Limits, stream_name: str
     ) -> Sandbox:
-        variables = environment(live, runtime, "127.0.0.1:9001", stream_name)
-        spec = SandboxSpec(argv=runtime.argv, environment=variables, binds=runtime.binds + binds, limits=limits)
-        return await self._launcher.start(spec)
+        return await self._launcher.start(
+            SandboxSpec(
+                argv=runtime.argv,
+                environment=environment(live, runtime, RUNTIME_API, stream_name),
+                binds=runtime.binds + binds,
+                limits=limits,
+                architecture=runtime.architecture,
+            )
+        )
 
-    def _open_stream(self, live: LiveVersion, runtime: Runtime) -> tuple[str, LogStream]:
+    async def _start_image(
+        self,
+        live: LiveVersion,
+        on_idle: Callable[[Environment], None],
+        on_dead: Callable[[Environment], None],
+    ) -> Environment:
+        if self._images is None:
+            raise RuntimeUnavailable("Container images cannot run here: this node keeps none")
+        image = await self._images.image(live.image, live.image_source)
+        self._runtimes.require(image.architecture)
+        launch = Launch(live, image)
+        stream_name, stream = self._open_stream(live, None)
+        try:
+            sandbox = await self._launcher.start(launch.spec(stream_name))
+        except ProgramUnavailable as error:
+            failed = InitFailed(payload_of(error))
+            line = lines_of(live).launch_failed(error_type_of(error), launch.line(reason_of(error)))
+            if line is not None:
+                stream.write(int(time.time() * 1000), line)
+            raise failed from error
+        ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
+        await ready.listen()
+        await ready.initialise()
+        return ready
+
+    def _open_stream(self, live: LiveVersion, version_label: str | None) -> tuple[str, LogStream]:
         name = f"{time.strftime('%Y/%m/%d', time.gmtime())}/[{live.version}]{uuid.uuid4().hex}"
         stream = self._logs.open(live.key.account_id, live.key.region, live.log_group, name)
-        line = lines_of(live).init_start(runtime.version_label)
+        line = lines_of(live).init_start(version_label)
         if line is not None:
             stream.write(int(time.time() * 1000), line)
         return name, stream

@@ -11,10 +11,26 @@ from lamina.runtimes import Runtime
 _ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_", "UV_THREADPOOL_SIZE", "AWS_LAMBDA_EXEC_WRAPPER")
 _ACT_LATER = frozenset({"NODE_ENV", "NODE_PATH"})
 
+# Where an isolated sandbox has the Runtime API; the launcher renames it where there is no isolation.
+RUNTIME_API = "127.0.0.1:9001"
+# For an image that sets none: what container engines take then.
+_IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 
 def needs_fresh_process(variables: Mapping[str, str]) -> bool:
     """Whether the function's own variables must be there when the interpreter starts."""
     return any(name.startswith(_ACT_AT_START) and name not in _ACT_LATER for name in variables)
+
+
+def image_environment(live: LiveVersion, of_image: Mapping[str, str], handler: str, log_stream: str) -> dict[str, str]:
+    """All variables of an image function's environment: the image's, under the function's, under the reserved ones."""
+    variables = {"TZ": ":UTC", "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR", "PATH": _IMAGE_PATH}
+    variables.update(of_image)
+    variables.update(live.variables)
+    variables.update(_reserved(live, RUNTIME_API, log_stream))
+    variables["_HANDLER"] = handler
+    variables.update(_logging(live))
+    return variables
 
 
 def environment(live: LiveVersion, runtime: Runtime, runtime_api: str, log_stream: str) -> dict[str, str]:
@@ -25,10 +41,14 @@ def environment(live: LiveVersion, runtime: Runtime, runtime_api: str, log_strea
     variables.update(_reserved(live, runtime_api, log_stream))
     if not live.runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{live.runtime}"
-    if live.log_format == "JSON":
-        variables["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
-        variables["AWS_LAMBDA_LOG_LEVEL"] = live.log_level
+    variables.update(_logging(live))
     return variables
+
+
+def _logging(live: LiveVersion) -> dict[str, str]:
+    if live.log_format != "JSON":
+        return {}
+    return {"AWS_LAMBDA_LOG_FORMAT": "JSON", "AWS_LAMBDA_LOG_LEVEL": live.log_level}
 
 
 def _defaults() -> dict[str, str]:

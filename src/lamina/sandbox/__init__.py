@@ -1,9 +1,11 @@
 """Isolation: one file a kernel step, and the levels that put the steps together."""
 
+from lamina.sandbox._foreign import native as native_architecture
 from lamina.sandbox._interface import (
     Bind,
     Exit,
     Limits,
+    ProgramUnavailable,
     Sandbox,
     SandboxLauncher,
     SandboxSpec,
@@ -19,11 +21,13 @@ __all__ = [
     "Exit",
     "Launcher",
     "Limits",
+    "ProgramUnavailable",
     "Report",
     "Sandbox",
     "SandboxLauncher",
     "SandboxSpec",
     "SandboxUnavailable",
     "doctor",
+    "native_architecture",
     "probe",
 ]

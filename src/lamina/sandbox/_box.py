@@ -73,20 +73,27 @@ class Box:
         """Send the program to the first process, which answers ``started`` or ``failed`` on the channel."""
         self._limit(order["limits"])
         binds = self._template.binds_of(order) if self._template else order["binds"]
-        mounts = self._open(binds, order["limits"])
+        foreign = self._world.foreign(order["architecture"])
+        mounts = self._root(order, binds)
+        try:
+            mounts += self._open(binds, order["limits"])
+        except BaseException:
+            _close([descriptor for descriptor, _ in mounts])
+            raise
         output, output_end = os.pipe2(os.O_CLOEXEC)
         control_end, control = os.pipe2(os.O_CLOEXEC)
         self._kept = [output, control]
         if self._fit.outer is None and self._fit.uid is not None:
             # Opening /dev/stdout opens the pipe anew, as its owner.
             os.fchown(output_end, self._fit.uid, self._fit.uid)
-        given = [output_end, control_end, *(descriptor for descriptor, _ in mounts)]
+        opened = [output_end, control_end, *(descriptor for descriptor, _ in mounts)]
+        given = [*opened[:2], *([] if foreign is None else [foreign]), *opened[2:]]
         program = _names.renamed({name: order[name] for name in PROGRAM}, self._world.names(self._fit))
-        message = program | {"targets": [target for _, target in mounts]}
+        message = program | {"targets": [target for _, target in mounts], "foreign": foreign is not None}
         try:
             _messages.send(self.channel, message, given)
         finally:
-            _close(given)
+            _close(opened)
 
     def handover(self, message: Message, descriptors: list[int]) -> tuple[Message, list[int]]:
         """What the server gets: words and descriptors. Call ``handed_over`` once they are sent.
@@ -190,6 +197,9 @@ class Box:
         if self.group:
             with Step("set the limits"):
                 self.group.limit(memory_mb=limits["memory_mb"], processes=limits["processes"])
+
+    def _root(self, order: Message, binds: list[tuple[str, str, bool]]) -> list[tuple[int, str]]:
+        return self._world.root(self._fit, order["root"], binds) if order["root"] else []
 
     def _open(self, binds: list[tuple[str, str, bool]], limits: Limits) -> list[tuple[int, str]]:
         """Detached mounts for ``binds``, and another ``/tmp`` when its size is to change."""

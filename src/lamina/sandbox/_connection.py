@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.sandbox import _messages
-from lamina.sandbox._interface import SandboxUnavailable
+from lamina.sandbox._interface import ProgramUnavailable, SandboxUnavailable
 
 SCRIPT = Path(__file__).with_name("_launch.py")
 Answer = tuple[dict[str, Any], list[int]]
@@ -117,7 +117,7 @@ class Connection:
             for descriptor in descriptors:
                 os.close(descriptor)
         elif "error" in message:
-            answer.set_exception(SandboxUnavailable(message["error"]))
+            answer.set_exception(_refusal(message))
         else:
             answer.set_result((message["result"], descriptors))
 
@@ -147,6 +147,11 @@ class Connection:
             if not answer.done():
                 answer.set_exception(SandboxUnavailable(LOST))
         self._on_lost()
+
+
+def _refusal(message: dict[str, Any]) -> SandboxUnavailable:
+    blamed = message.get("blamed")
+    return ProgramUnavailable(message["error"], *blamed) if blamed else SandboxUnavailable(message["error"])
 
 
 def _spawn(descriptor: int, arguments: list[str]) -> subprocess.Popen[bytes]:

@@ -13,6 +13,7 @@ import socket
 from lamina.sandbox import _messages, _mounts, _network, _privileges, _syscalls
 from lamina.sandbox._program import Program
 from lamina.sandbox._reap import reap
+from lamina.sandbox._root import IMAGE, KEPT
 from lamina.sandbox._steps import Step, StepFailed
 
 TYPE_CHECKING = False
@@ -38,7 +39,7 @@ def run(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> N
     try:
         _live(channel, fit, furniture)
     except (StepFailed, OSError) as error:
-        _messages.send(channel, {"failed": str(error)})
+        _messages.send(channel, {"failed": str(error), "blamed": getattr(error, "blamed", None)})
     except _messages.Closed:
         pass
     finally:
@@ -52,13 +53,12 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
         _network.raise_loopback()
         listener = _network.listen()
     order, descriptors = _messages.receive(channel)
-    output, control, *mounts = descriptors
-    for descriptor, target in zip(mounts, order["targets"]):  # noqa: B905 - strict is Python 3.10
-        with Step(f"mount {target}"):
-            _mounts.attach(descriptor, target)
-    program = Program(order, fit, output=output, control=control)
+    output, control, *others = descriptors
+    space = others.pop(0) if order["foreign"] else None
+    _mount(others, order["targets"])
+    program = Program(order, fit, output=output, control=control, space=space)
     pid = program.start()
-    for descriptor in (output, control):
+    for descriptor in (output, control, *([] if space is None else [space])):
         os.close(descriptor)
     namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     _messages.send(channel, {"started": _network.name(_network.RUNTIME_API)}, [listener.fileno(), namespace])
@@ -83,6 +83,16 @@ def settle(channel: socket.socket, kept: list[int]) -> None:
         os.closerange(limit, descriptor)
         limit = descriptor + 1
     _syscalls.close_from(limit)
+
+
+def _mount(descriptors: list[int], targets: list[str]) -> None:
+    """Attach what the order brought; a mount at ``/`` is the root of an image, and all after it are inside."""
+    for descriptor, target in zip(descriptors, targets):  # noqa: B905 - strict is Python 3.10
+        with Step(f"mount {target}"):
+            if target == "/":
+                _mounts.enter(descriptor, IMAGE, KEPT)
+            else:
+                _mounts.attach(descriptor, target)
 
 
 def _furnish(furniture: list[tuple[int, str]]) -> None:

@@ -36,6 +36,12 @@ class SandboxSpec:
     ``argv`` and ``environment`` are as the program sees them (paths inside). ``binds`` is the program's whole file
     system beside the host's ``/usr`` and a private ``/tmp``, ``/proc``, ``/dev`` and ``/etc``. ``forkable`` names a
     template: sandboxes with the same name may be forked from one prepared process instead of a fresh ``exec``.
+
+    ``root`` are the layer folders of an image, bottom to top, which then take the place of the host's ``/usr`` and
+    ``/etc``. They are never written to. What a layer takes away it marks as overlayfs does: a character device 0:0, or
+    ``user.overlay.opaque`` = ``y`` on a directory; ``trusted.overlay.*`` is not looked at. Where the machine has no
+    overlayfs, one merged folder is taken. ``architecture`` is that of the program, ``x86_64`` or ``arm64``, and empty
+    for that of the machine; another one runs emulated.
     """
 
     argv: tuple[str, ...]
@@ -44,6 +50,8 @@ class SandboxSpec:
     limits: Limits = field(default_factory=Limits)
     working_directory: str = "/var/task"
     forkable: str | None = None
+    root: tuple[Path, ...] = ()
+    architecture: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +106,7 @@ class SandboxLauncher(Protocol):
     async def start(self, spec: SandboxSpec, *, fork: bool = False) -> Sandbox:
         """Start one sandbox. Raises ``SandboxUnavailable`` when the kernel refuses a step.
 
+        It is ``ProgramUnavailable`` when the program or its working directory is not there or cannot be used.
         ``fork`` takes it from the template that ``spec.forkable`` names, where that can be: quicker, but all that
         are forked from one template have the same addresses and the same hash seed.
         """
@@ -108,3 +117,17 @@ class SandboxLauncher(Protocol):
 
 class SandboxUnavailable(Exception):
     """A sandbox could not be started; the message names the step and the kernel's answer."""
+
+
+class ProgramUnavailable(SandboxUnavailable):
+    """The program of a sandbox could not be started, through no fault of the sandbox.
+
+    ``step`` is ``execute`` or ``enter`` (the working directory), ``path`` the program or directory, and ``errno`` the
+    kernel's answer.
+    """
+
+    def __init__(self, message: str, step: str, path: str, errno: int) -> None:
+        super().__init__(message)
+        self.step = step
+        self.path = path
+        self.errno = errno

@@ -126,6 +126,8 @@ def _packed(spec: SandboxSpec) -> dict[str, Any]:
         "environment": dict(spec.environment),
         "binds": packed_binds(spec.binds),
         "limits": packed_limits(spec.limits),
+        "root": [str(layer.absolute()) for layer in spec.root],
+        "architecture": spec.architecture,
         "working_directory": spec.working_directory,
         "template": spec.forkable or "",
     }

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     Message = dict[str, Any]
 
 MOST_BYTES = 1 << 20
-MOST_DESCRIPTORS = 64
+# The kernel passes no more at once.
+MOST_DESCRIPTORS = 253
 BUFFER_BYTES = 4 << 20
 INT = struct.Struct("i")
 
+ARCHITECTURES = ("", "x86_64", "arm64")
 LIMITS = {"memory_mb": int, "tmp_mb": int, "processes": int, "open_files": int}
 MEMBERS: dict[str, dict[str, type]] = {
     "start": {
@@ -31,6 +33,8 @@ MEMBERS: dict[str, dict[str, type]] = {
         "environment": dict,
         "binds": list,
         "limits": dict,
+        "root": list,
+        "architecture": str,
         "working_directory": str,
         "template": str,
         "fork": bool,
@@ -120,6 +124,10 @@ def _check_details(operation: str, message: Message) -> None:
         texts = (*message["argv"], *message["environment"].values(), *message["environment"])
         if not message["argv"] or not all(isinstance(text, str) and "\0" not in text for text in texts):
             raise Refused("start: argv and environment must be texts, and argv not empty")
+        if not all(map(_is_path, message["root"])):
+            raise Refused("start: root must be absolute paths without '..'")
+        if message["architecture"] not in ARCHITECTURES:
+            raise Refused(f"start: architecture must be one of {', '.join(ARCHITECTURES[1:])}, or empty")
         if not all(name and "=" not in name for name in message["environment"]):
             raise Refused("start: an environment variable needs a name without '='")
 
@@ -127,7 +135,8 @@ def _check_details(operation: str, message: Message) -> None:
 def _is_bind(bind: object) -> bool:
     if not isinstance(bind, list) or len(bind) != 3 or not isinstance(bind[2], bool):
         return False
-    return all(
-        isinstance(path, str) and path.startswith("/") and "\0" not in path and ".." not in path.split("/")
-        for path in bind[:2]
-    )
+    return all(map(_is_path, bind[:2]))
+
+
+def _is_path(path: object) -> bool:
+    return isinstance(path, str) and path.startswith("/") and "\0" not in path and ".." not in path.split("/")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 
-from lamina.sandbox import _messages, _network, _supervisor
+from lamina.sandbox import _foreign, _messages, _network, _supervisor
 from lamina.sandbox._program import Fit
 from lamina.sandbox._steps import Step
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 STANDARD = ("/var/task", "/var/runtime", "/var/lang", "/opt")
 TMP = "tmp"
+ENOSYS = 38
 
 
 class Plain:
@@ -64,6 +65,17 @@ class Plain:
             if pid == 0:
                 _supervisor.run(channel, fit, listener, f"{self._home(fit)}/{TMP}")
         return pid
+
+    def root(self, fit: Fit, layers: list[str], binds: list[tuple[str, str, bool]]) -> list[tuple[int, str]]:  # noqa: ARG002
+        """Raises ``StepFailed``: without a mount namespace there is one root for all."""
+        with Step("mount the layers of the image"):
+            raise OSError(ENOSYS, "container images need isolation level A or B; this is level E")
+
+    def foreign(self, architecture: str) -> None:
+        """Raises ``StepFailed`` for a foreign architecture: without user namespaces it would be everybody's."""
+        if architecture not in {"", _foreign.native()}:
+            with Step(f"run programs for {architecture}"):
+                raise OSError(ENOSYS, "emulated architectures need isolation level A or B; this is level E")
 
     def open(self, fit: Fit, binds: list[tuple[str, str, bool]], tmp_mb: int | None) -> list[tuple[int, str]]:  # noqa: ARG002
         """Link the sources of ``binds`` into the sandbox's directory; there is nothing to mount."""

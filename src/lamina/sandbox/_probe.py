@@ -6,7 +6,19 @@ import os
 import select
 import signal
 
-from lamina.sandbox import _cgroups, _init, _mounts, _network, _privileges, _seccomp, _syscalls, _users, _world
+from lamina.sandbox import (
+    _cgroups,
+    _foreign,
+    _init,
+    _mounts,
+    _network,
+    _privileges,
+    _seccomp,
+    _syscalls,
+    _users,
+    _world,
+)
+from lamina.sandbox._foreign import Foreign
 from lamina.sandbox._root import Root
 from lamina.sandbox._steps import StepFailed
 from lamina.sandbox._tmp import Disk
@@ -30,6 +42,8 @@ REMEDIES = {
     "control groups": "run as root, with the cgroup file system writable (memory and pids)",
     "freezing": "a mounted cgroup2 file system (Linux 5.14), or the freezer of version 1",
     "disk for /tmp": "run as root, with loop devices and mkfs.ext4 (e2fsprogs)",
+    "image layers": "a kernel with overlayfs (CONFIG_OVERLAY_FS)",
+    "foreign architecture": "apt-get install qemu-user-static, and Linux 6.7 or newer with CONFIG_BINFMT_MISC",
 }
 SHARED = ("namespaces", "root file system", "own /proc", "own network", "system call filter")
 LEVELS = {"A": (*SHARED, "user of its own", "control groups", "freezing"), "B": SHARED, "E": ()}
@@ -52,6 +66,8 @@ def probe(directory: str) -> Findings:
         "control groups": lambda: _join_group(directory),
         "freezing": lambda: _freeze(directory),
         "disk for /tmp": lambda: _mount_disk(directory),
+        "image layers": lambda: _mount_layers(directory),
+        "foreign architecture": _emulate,
     }
     return {name: _attempt(step) for name, step in steps.items()}
 
@@ -176,6 +192,42 @@ def _freeze(directory: str) -> None:
 def _mount_disk(directory: str) -> None:
     _need_root()
     os.close(Disk(directory).mount(512))
+
+
+def _mount_layers(directory: str) -> None:
+    _world.leave_host()
+    work = f"{directory}/work"
+    os.makedirs(work, exist_ok=True)
+    _syscalls.mount("lamina", work, "tmpfs", _syscalls.MS_NOSUID | _syscalls.MS_NODEV)
+    for name in ("lower", "upper", "at"):
+        os.mkdir(f"{work}/{name}")
+    os.close(_mounts.layered([f"{work}/upper", f"{work}/lower"], f"{work}/at"))
+
+
+def _emulate() -> None:
+    """Run the smallest of programs for each foreign architecture, under the system call filter."""
+    _world.leave_host()
+    spaces = Foreign()
+    for architecture in _foreign.foreign():
+        space = spaces.namespace(architecture)
+        pid = os.fork()
+        if pid == 0:
+            _run_sample(architecture, space)
+        number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if number:
+            raise OSError(8, f"a program for {architecture} ended with {number}")
+
+
+def _run_sample(architecture: str, space: int) -> NoReturn:
+    try:
+        # Not closed on exec: the emulator opens it by its name.
+        file = os.memfd_create("sample", 0)
+        os.write(file, _foreign.sample(architecture))
+        _syscalls.setns(space, _syscalls.CLONE_NEWUSER)
+        _filter()
+        os.execve(f"/proc/self/fd/{file}", ["sample"], {})  # noqa: S606
+    finally:
+        os._exit(127)
 
 
 def _need_root() -> None:

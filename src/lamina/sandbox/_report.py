@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from lamina.sandbox._foreign import native
+
 MEANING = {
     "A": "namespaces, a user of its own, a system call filter and hard limits for every sandbox",
     "B": "namespaces and a system call filter; memory is limited by looking at it ten times a second",
     "E": "plain processes: nothing keeps a function from the files, processes and network of this user",
 }
+LAYERS, FOREIGN = "image layers", "foreign architecture"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +33,22 @@ class Report:
 
     level: str
     capabilities: tuple[Capability, ...]
+
+    def lack(self, architecture: str) -> str:
+        """Why programs for ``architecture`` (of the API) cannot run here, and the remedy; empty when they can."""
+        if architecture == native():
+            return ""
+        if self.level == "E":
+            return f"programs for {architecture} need isolation level A or B on this machine, which is {native()}"
+        return next((f"{each.reason} ({each.remedy})" for each in self._missing(FOREIGN)), "")
+
+    @property
+    def layers(self) -> bool:
+        """Whether the root of a sandbox may have more than one layer; else images must be merged."""
+        return not self._missing(LAYERS)
+
+    def _missing(self, name: str) -> list[Capability]:
+        return [each for each in self.capabilities if each.name == name and not each.works]
 
     @classmethod
     def of(cls, message: Mapping[str, Any]) -> Self:

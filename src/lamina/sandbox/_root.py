@@ -22,6 +22,10 @@ WRITTEN = {
     "resolv.conf": "",
 }
 IDENTITY, TMP = "/run/identity", "/tmp"  # noqa: S108
+# Empty before a program is there: where the root of an image is mounted for a moment.
+IMAGE = "/opt"
+# What a sandbox takes with it into the root of an image.
+KEPT = ("/dev", "/proc", TMP)
 IDENTITY_LINKS = ("passwd", "group")
 USER = "sbx_user1051"
 

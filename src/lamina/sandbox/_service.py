@@ -217,7 +217,7 @@ class Service:
             self._answer(box, {"result": result}, given)
             box.handed_over()
         elif "failed" in message:
-            self._answer(box, {"error": message["failed"]})
+            self._answer(box, {"error": message["failed"], "blamed": message["blamed"]})
         elif "exited" in message:
             box.status = message["exited"]
 

@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> None:
     # Each sandbox takes five descriptors.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # What is made here is for the eyes of every sandbox's user.
+    os.umask(0o022)
     directory, isolation = arguments[1:3]
     try:
         report = _report(directory, isolation)
@@ -55,7 +57,7 @@ def _report(directory: str, isolation: str) -> Message:
 
 
 def _world(directory: str, report: Message, *, cpu: bool) -> World | Plain:
-    level = report["level"]
+    level, findings = report["level"], report["findings"]
     if level == "E":
         return Plain(directory)
-    return World(directory, level, disk=not report["findings"]["disk for /tmp"], cpu=cpu)
+    return World(directory, level, disk=not findings["disk for /tmp"], cpu=cpu, overlay=findings["image layers"])

@@ -19,6 +19,14 @@ class StepFailed(Exception):
         self.errno = error.errno or 0
 
 
+class ProgramFailed(StepFailed):
+    """The program itself cannot be started: nothing is wrong with the sandbox. ``path`` is what the kernel refused."""
+
+    def __init__(self, step: str, path: str, error: OSError) -> None:
+        super().__init__(f"{step} {path}", error)
+        self.blamed = [step, path, self.errno]
+
+
 class Step:
     """Turns an ``OSError`` inside ``with Step("mount /proc"):`` into ``StepFailed``."""
 

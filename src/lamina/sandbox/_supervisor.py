@@ -26,7 +26,7 @@ def run(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> 
     try:
         _live(channel, fit, listener, tmp)
     except (StepFailed, OSError) as error:
-        _messages.send(channel, {"failed": str(error)})
+        _messages.send(channel, {"failed": str(error), "blamed": getattr(error, "blamed", None)})
     except _messages.Closed:
         pass
     finally:

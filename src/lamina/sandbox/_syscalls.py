@@ -21,6 +21,7 @@ NR_FSOPEN = 430
 NR_FSCONFIG = 431
 NR_FSMOUNT = 432
 NR_CLOSE_RANGE = 436
+NR_OPENAT2 = 437
 NR_MOUNT_SETATTR = 442
 
 AT_FDCWD = -100
@@ -28,13 +29,14 @@ AT_EMPTY_PATH = 0x1000
 AT_RECURSIVE = 0x8000
 OPEN_TREE_CLONE = 1
 MOVE_MOUNT_F_EMPTY_PATH = 4
+RESOLVE_NO_MAGICLINKS, RESOLVE_IN_ROOT = 0x02, 0x10
 FSCONFIG_SET_FLAG, FSCONFIG_SET_STRING, FSCONFIG_CMD_CREATE = 0, 1, 6
 
 MOUNT_ATTR_RDONLY = 0x1
 MOUNT_ATTR_NOSUID = 0x2
 MOUNT_ATTR_NODEV = 0x4
 MOUNT_ATTR_NOEXEC = 0x8
-MS_NOSUID, MS_NODEV, MS_NOEXEC = 2, 4, 8
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REC, MS_PRIVATE, MS_SLAVE = 16384, 1 << 18, 1 << 19
 MNT_DETACH = 2
 
@@ -141,6 +143,13 @@ def new_mount(kind: str, options: tuple[tuple[str, str | None], ...], attributes
         return _call(f"fsmount {kind}", NR_FSMOUNT, context, 1, attributes)
     finally:
         os.close(context)
+
+
+def open_in(root: int, path: str) -> int:
+    """Open ``path`` for reading as if the directory ``root`` were the root: no link in it leads outside."""
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+    how = struct.pack("QQQ", flags, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS)
+    return _call(f"openat2 {path}", NR_OPENAT2, root, os.fsencode(path), how, len(how))
 
 
 def close_from(first: int) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import signal
 
-from lamina.sandbox import _cgroups, _init, _mounts, _privileges, _seccomp, _syscalls
+from lamina.sandbox import _cgroups, _foreign, _init, _mounts, _privileges, _seccomp, _syscalls
+from lamina.sandbox._foreign import Foreign
+from lamina.sandbox._image import ImageRoots
 from lamina.sandbox._program import Fit
 from lamina.sandbox._root import IDENTITY, TMP, Root
 from lamina.sandbox._steps import Step
@@ -30,8 +32,11 @@ class World:
     program lives in another one inside, in which nobody has rights.
     """
 
-    def __init__(self, directory: str, level: str, *, disk: bool, cpu: bool) -> None:
-        """Leave the host's namespaces. ``disk``: whether ``/tmp`` can be a loop device rather than memory."""
+    def __init__(self, directory: str, level: str, *, disk: bool, cpu: bool, overlay: str = "") -> None:
+        """Leave the host's namespaces. ``disk``: whether ``/tmp`` can be a loop device rather than memory.
+
+        ``overlay`` says why overlayfs cannot be used, and is empty where it can.
+        """
         root = os.geteuid() == 0
         self._outer = None if root else (0, 0)
         self._seccomp = _seccomp.program(os.uname().machine)
@@ -40,18 +45,26 @@ class World:
         leave_host()
         with Step("build the root file system"):
             self._root = Root(f"{directory}/work", keep_proc=not root)
+        self._images = ImageRoots(f"{directory}/work/images", overlay)
+        self._foreign = Foreign()
         self._disk = Disk(directory) if disk else None
 
-    def fit(self, serial: int) -> Fit:  # noqa: ARG002 - other worlds name a place by it
+    def fit(self, serial: int) -> Fit:
         """What a new sandbox is fitted with; ``release`` takes it back."""
         uid = self._users.take() if self._users else NESTED_USER
         freezable = self.groups is not None and self.groups.freezable
         return Fit(
-            uid=uid, outer=self._outer, seccomp=self._seccomp, grouped=self.groups is not None, freezable=freezable
+            uid=uid,
+            outer=self._outer,
+            seccomp=self._seccomp,
+            grouped=self.groups is not None,
+            freezable=freezable,
+            serial=serial,
         )
 
     def release(self, fit: Fit) -> None:
         """Let the sandbox's user be given to another."""
+        self._images.remove(str(fit.serial))
         if self._users and fit.uid is not None:
             self._users.give_back(fit.uid)
 
@@ -72,6 +85,16 @@ class World:
         finally:
             _close(furniture)
         return pid
+
+    def root(self, fit: Fit, layers: list[str], binds: list[tuple[str, str, bool]]) -> Mounts:
+        """The root of an image's ``layers``, bottom to top, with a place for each of ``binds``; first its ``/``."""
+        assert fit.uid is not None
+        targets = [(target, os.path.isdir(source)) for source, target, _ in binds]
+        return self._images.mount(str(fit.serial), layers, fit.uid, targets)
+
+    def foreign(self, architecture: str) -> int | None:
+        """The user namespace for programs of ``architecture``; None where the kernel runs them itself."""
+        return None if architecture in {"", _foreign.native()} else self._foreign.namespace(architecture)
 
     def open(self, fit: Fit, binds: list[tuple[str, str, bool]], tmp_mb: int | None) -> Mounts:  # noqa: ARG002
         """Detached mounts for ``binds``, and a ``/tmp`` of the size ``tmp_mb`` when there is to be another."""
