@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    ConnectionError,  # noqa: A004
     FlexibleChecksumError,
     HTTPClientError,
     IncompleteReadError,
@@ -31,7 +32,7 @@ _PAUSE = 0.1
 _CHUNK = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 # ResponseParserError is what botocore makes of an answer that is not S3's XML.
-_BROKEN = (HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError)
+_BROKEN = (ConnectionError, HTTPClientError, IncompleteReadError, FlexibleChecksumError, ResponseParserError)
 
 
 class Broken(Exception):
