@@ -110,7 +110,10 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ErrorShape:
-    """A modelled error: its status, the key of its message, whose fault it is, and its members that are headers."""
+    """A modelled error: its status, the key of its message, whose fault it is, and its members that are headers.
+
+    ``fault`` is what the member Type says; it is empty when the error has no such member.
+    """
 
     code: str
     status: int
@@ -215,7 +218,7 @@ class _Compiler:
             code=raw.get("error", {}).get("code", code),
             status=raw.get("error", {}).get("httpStatusCode", 500 if fault else 400),
             message_key="Message" if "Message" in members else "message",
-            fault="Service" if fault else "User",
+            fault=("Service" if fault else "User") if "Type" in members else "",
             headers={n: m["locationName"] for n, m in members.items() if m.get("location") == "header"},
         )
 

@@ -59,7 +59,7 @@ def serialise_error(model: ServiceModel, error: ServiceError, request_id: str | 
 
 
 def _error_body(shape: ErrorShape, error: ServiceError) -> bytes:
-    document: dict[str, str | None] = {"Type": shape.fault} if error.typed else {}
+    document: dict[str, str | None] = {"Type": shape.fault} if error.typed and shape.fault else {}
     document[shape.message_key] = error.message
     document.update((name, value) for name, value in error.members.items() if name not in shape.headers)
     return orjson.dumps(document)

@@ -13,6 +13,7 @@ from lamina.errors import (
     TooManyRequestsException,
     UnknownOperationException,
 )
+from lamina.http import ServiceModel
 from lamina.http._serialising import serialise, serialise_error
 
 ID = "6c3d6f1e-6ef0-4d2b-a1ad-5f9d2a3e8a10"
@@ -141,3 +142,9 @@ def test_members_of_an_error_go_where_the_model_has_them(refusal):
         "message": "Rate Exceeded.",
         "Reason": "ReservedFunctionConcurrentInvocationLimitExceeded",
     }
+
+
+def test_an_error_of_a_service_without_types_has_none():
+    response = serialise_error(ServiceModel.load("signer"), ResourceNotFoundException("gone"), ID)
+
+    assert (response.status, json.loads(response.body)) == (404, {"message": "gone"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
 import shutil
@@ -347,8 +348,6 @@ def test_no_damage_to_a_package_goes_unseen(authority, signed, data):
 def test_a_damaged_signature_is_refused_and_nothing_else_is_raised(authority, signed, data):
     text = files_of(signed)[NAME]
     lines = text.splitlines()
-    import base64
-
     raw = bytearray(base64.b64decode(b"".join(lines[1:-1])))
     for _ in range(data.draw(st.integers(1, 3))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
