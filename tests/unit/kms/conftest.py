@@ -34,11 +34,11 @@ class World:
         self.store = KeyStore(self.state, self.master, lambda: self.now_ms)
         self.keys = EmbeddedKms(self.store)
         self.vault = Vault(self.master, self.keys)
-        self._operations = KmsApi(self.store).operations()
+        self.operations = KmsApi(self.store).operations()
 
     async def __call__(self, operation: str, call: Call | None = None, **params: Any) -> Mapping[str, Any]:
         """Run an operation of the API."""
-        return await self._operations[operation](call or call_of(), params)
+        return await self.operations[operation](call or call_of(), params)
 
     async def key(self, **params: Any) -> str:
         """The ARN of a new key."""
