@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import p1_warm, p2_throughput, p3_cold, p5_update, p7_identical
+from bench import p1_warm, p2_throughput, p3_cold, p5_update, p6_large, p7_identical
 from bench._bed import bed
 from bench._result import Result
 
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "P2": p2_throughput.measure,
     "P3": p3_cold.measure,
     "P5": p5_update.measure,
+    "P6": p6_large.measure,
     "P7": p7_identical.measure,
 }
 
