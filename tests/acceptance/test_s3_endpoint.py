@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import itertools
 import json
 import os
@@ -20,7 +22,10 @@ from typing import Any
 import boto3
 import pytest
 import uvicorn
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from lamina.http import Guard, Protocol, S3Gateway, Verifier
@@ -342,3 +347,47 @@ def test_a_store_that_was_killed_is_started_again(server: Server, bucket: str) -
 
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"kept"
     assert server.do(server.store.upstream()).endpoint != before
+
+
+@pytest.mark.parametrize("trailer", [b"", b"x-amz-checksum-crc32:hYfYZQ=="], ids=["plain", "trailer"])
+def test_bodies_in_signed_chunks_are_stored(server: Server, bucket: str, trailer: bytes) -> None:
+    signed = in_chunks(b"abc", b"de", trailer=trailer, url=f"{server.address}/{bucket}/k")
+    with urllib.request.urlopen(signed) as answer:
+        assert answer.status == 200
+
+    found = client(server).get_object(Bucket=bucket, Key="k", ChecksumMode="ENABLED")
+    assert found["Body"].read() == b"abcde"
+    assert found.get("ContentEncoding", "") == ""
+
+
+def in_chunks(*chunks: bytes, trailer: bytes, url: str) -> urllib.request.Request:
+    """What AWS's client for Java sends."""
+    payload = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" + ("-TRAILER" if trailer else "")
+
+    class Signer(S3SigV4Auth):
+        def payload(self, request: AWSRequest) -> str:
+            return payload
+
+    size = str(sum(map(len, chunks)))
+    headers = {"x-amz-decoded-content-length": size, "content-encoding": "aws-chunked"}
+    if trailer:
+        headers["x-amz-trailer"] = trailer.partition(b":")[0].decode()
+    request = AWSRequest("PUT", url, headers=headers, data=b"")
+    Signer(Credentials("test", "test"), "s3", "us-east-1").add_auth(request)
+    stamp, previous = request.headers["X-Amz-Date"], request.headers["Authorization"].rpartition("=")[2]
+    scope = f"{stamp[:8]}/us-east-1/s3/aws4_request"
+    key = b"AWS4test"
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    body = b""
+    for data in (*chunks, b""):
+        hashes = hashlib.sha256(b"").hexdigest(), hashlib.sha256(data).hexdigest()
+        text = "\n".join(("AWS4-HMAC-SHA256-PAYLOAD", stamp, scope, previous, *hashes))
+        previous = hmac.digest(key, text.encode(), "sha256").hex()
+        body += f"{len(data):x};chunk-signature={previous}\r\n".encode() + data + b"\r\n" * bool(data)
+    if trailer:
+        digest = hashlib.sha256(trailer + b"\n").hexdigest()
+        text = "\n".join(("AWS4-HMAC-SHA256-TRAILER", stamp, scope, previous, digest))
+        signature = hmac.digest(key, text.encode(), "sha256").hex()
+        body += trailer + f"\r\nx-amz-trailer-signature:{signature}\r\n".encode()
+    return urllib.request.Request(url, body + b"\r\n", dict(request.headers.items()), method="PUT")
