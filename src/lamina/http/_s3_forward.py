@@ -87,7 +87,8 @@ def _headers(request: Request, host: bytes, framing: Framing) -> list[tuple[byte
     for name, value in request.headers:
         if name in _DROPPED or (framing.decoded and name == b"x-amz-decoded-content-length"):
             continue
-        kept = _without_chunks(value) if framing.decoded and name == b"content-encoding" else value
+        # S3 does not keep ``aws-chunked`` with the object, some stores would; the form is named by the payload anyway.
+        kept = _without_chunks(value) if name == b"content-encoding" else value
         if kept or not value:
             headers.append((name, kept))
     if framing.length is not None:
