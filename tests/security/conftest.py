@@ -14,8 +14,8 @@ import pytest
 
 from lamina.sandbox import Bind, Exit, Launcher, Limits, SandboxSpec
 from lamina.sandbox._sandbox import IsolatedSandbox
+from tests._image_trees import PYTHON, python_layer, system_layer
 
-PYTHON = f"/var/lang/bin/python{sys.version_info[0]}.{sys.version_info[1]}"
 # ``attempt`` prints the name of the error with which the kernel refuses, or ``done``.
 PREAMBLE = """
 import ctypes, errno, os, socket
@@ -40,20 +40,24 @@ def syscall(number, *arguments):
 class Prison:
     """Runs hostile Python, each in a sandbox of its own."""
 
-    def __init__(self, launcher: Launcher) -> None:
+    def __init__(self, launcher: Launcher, layers: tuple[Path, ...]) -> None:
+        """With ``layers``, the root is an image's; otherwise the host's ``/usr`` is seen."""
         self.level = launcher.level
-        self._launcher = launcher
+        self.image = bool(layers)
+        self.launcher = launcher
+        self.layers = layers
 
     async def start(self, code: str, *binds: Bind, **limits: int) -> IsolatedSandbox:
         """Start ``code`` after the preamble."""
-        language = Bind(source=Path(sys.base_prefix), target="/var/lang")
+        language = () if self.image else (Bind(source=Path(sys.base_prefix), target="/var/lang"),)
         spec = SandboxSpec(
             argv=(PYTHON, "-I", "-S", "-u", "-c", PREAMBLE + textwrap.dedent(code)),
             environment={"LD_LIBRARY_PATH": "/var/lang/lib", "PATH": "/usr/bin:/bin"},
-            binds=(language, *binds),
+            binds=(*language, *binds),
+            root=self.layers,
             limits=Limits(**limits),
         )
-        return await self._launcher.start(spec)
+        return await self.launcher.start(spec)
 
     async def run(self, code: str, *binds: Bind, **limits: int) -> list[str]:
         """The lines that ``code`` prints."""
@@ -89,12 +93,21 @@ class Prison:
         return bytes(output)
 
 
-@pytest.fixture
-async def prison(tmp_path: Path) -> AsyncIterator[Any]:
-    """Sandboxes of the best level; the launcher's directory is ``tmp_path / 'data'``."""
+@pytest.fixture(scope="session")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """An image with Python and what the tests start."""
+    folder = tmp_path_factory.mktemp("image")
+    for parent in (folder, folder.parent):
+        parent.chmod(0o755)
+    return system_layer(folder / "system", "/usr/bin/id"), python_layer(folder / "python")
+
+
+@pytest.fixture(params=["zip", "image"])
+async def prison(request: pytest.FixtureRequest, tmp_path: Path, layers: tuple[Path, ...]) -> AsyncIterator[Any]:
+    """Sandboxes of the best level, of both package types; the launcher's directory is ``tmp_path / 'data'``."""
     launcher = await Launcher.open(tmp_path / "data")
     if launcher.level == "E":
         await launcher.close()
         pytest.skip("this machine lets this user isolate nothing")
-    yield Prison(launcher)
+    yield Prison(launcher, layers if request.param == "image" else ())
     await launcher.close()

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from lamina.runtimes import Runtimes, RuntimeUnavailable, SearchPath
+from lamina.sandbox import native_architecture
 
+FOREIGN = "arm64" if native_architecture() == "x86_64" else "x86_64"
 ELF = b"\x7fELF"
 
 
@@ -179,3 +181,32 @@ def test_always_has_the_os_only_runtimes(tmp_path: Path, name: str) -> None:
     runtime = Runtimes.discover(search(tmp_path)).resolve(name)
     assert not runtime.generic
     assert [bind.target for bind in runtime.binds] == ["/var/runtime"]
+
+
+def test_an_os_only_runtime_is_of_any_architecture_that_runs_here() -> None:
+    runtimes = Runtimes.discover(search(), lambda _: "")
+    for architecture in ("x86_64", "arm64"):
+        assert runtimes.resolve("provided.al2023", architecture).architecture == architecture
+    assert runtimes.resolve("provided.al2023").architecture == native_architecture()
+
+
+def test_the_remedy_for_a_foreign_architecture_is_told() -> None:
+    runtimes = Runtimes.discover(search(), lambda architecture: "get qemu" if architecture == FOREIGN else "")
+    with pytest.raises(RuntimeUnavailable, match=f"Programs for {FOREIGN} cannot run here: get qemu"):
+        runtimes.resolve("provided.al2023", FOREIGN)
+    with pytest.raises(RuntimeUnavailable, match="get qemu"):
+        runtimes.require(FOREIGN)
+    runtimes.require(native_architecture())
+
+
+@pytest.mark.parametrize("name", ["python3.12", "nodejs22.x"])
+def test_an_interpreter_of_this_machine_is_none_of_another(tmp_path: Path, name: str) -> None:
+    python(tmp_path / "3.12.1", 12)
+    runtimes = Runtimes.discover(search(pythons=(tmp_path,)), lambda _: "")
+    with pytest.raises(RuntimeUnavailable, match=f"{name} for {FOREIGN} cannot run here: .* are for"):
+        runtimes.resolve(name, FOREIGN)
+
+
+def test_without_a_word_of_the_launcher_only_this_machines_own_runs() -> None:
+    with pytest.raises(RuntimeUnavailable, match="this machine is"):
+        Runtimes.discover(search()).resolve("provided", FOREIGN)
