@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ from lamina.errors import (
     UnsupportedOperationException,
     ValidationException,
 )
-from lamina.kms import Calendar
+from lamina.kms import Calendar, KeyStore, KmsApi, MasterKey
+from lamina.state import SqliteState
 
 from .conftest import ACCOUNT, DAY_MS, OTHER_ACCOUNT, REGION, World, call_of
 
@@ -213,3 +215,23 @@ async def test_there_are_at_most_fifty_tags(kms: World) -> None:
     with pytest.raises(TagException, match="Too many tags"):
         await kms("TagResource", KeyId=arn, Tags=[{"TagKey": "more", "TagValue": ""}])
     assert len((await kms("ListResourceTags", KeyId=arn))["Tags"]) == 50
+
+
+async def test_the_material_of_a_destroyed_key_is_not_in_the_file(tmp_path: Path) -> None:
+    state = SqliteState.open(tmp_path)
+    now_ms = 0
+    store = KeyStore(state, MasterKey(bytes(32)), lambda: now_ms)
+    operations = KmsApi(store).operations()
+    arn = (await operations["CreateKey"](call_of(), {}))["KeyMetadata"]["Arn"]
+    await operations["ScheduleKeyDeletion"](call_of(), {"KeyId": arn, "PendingWindowInDays": 7})
+    rows = await state.read(lambda reader: reader.all("kms_keys_to_destroy", now_ms=10**12))
+    key = await state.read(lambda reader: store.find(reader, ACCOUNT, REGION, rows[0]["key_id"]))
+    assert key is not None
+    place = {"key_id": key.key_id, "material_id": key.material_id}
+    row = await state.read(lambda reader: reader.one("kms_material", **place))
+    assert row is not None
+    now_ms = 7 * DAY_MS
+    await Calendar(store).keep()
+    state.close()
+    left = [path.name for path in tmp_path.iterdir() if row["wrapped"] in path.read_bytes()]
+    assert left == []

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -9,6 +12,7 @@ from hypothesis import strategies as st
 from lamina.errors import KMSDisabledException
 from lamina.functions import FunctionKey
 from lamina.kms import SealBroken, SealedVariables, key_of
+from lamina.kms._sealed import read_head
 
 from .conftest import ACCOUNT, REGION, ROLE, USER, World
 
@@ -109,3 +113,13 @@ async def test_a_policy_may_ask_for_the_function(kms: World) -> None:
     assert await variables.unseal(FUNCTION, sealed, ROLE) == {"A": "1"}
     with pytest.raises(Exception, match="no resource-based policy allows the kms:GenerateDataKey action"):
         await variables.seal(OTHER_FUNCTION, {"A": "1"}, arn, ROLE)
+
+
+async def test_the_head_cannot_be_exchanged_for_one_that_opens_too(kms: World) -> None:
+    arn = await kms.key()
+    await kms("CreateAlias", AliasName="alias/a", TargetKeyId=arn)
+    sealed = await kms.vault.seal(b"secret", arn, CONTEXT, USER)
+    source = io.BytesIO(sealed)
+    head = replace(read_head(source), key_arn=f"arn:aws:kms:{REGION}:{ACCOUNT}:alias/a")
+    with pytest.raises(SealBroken):
+        await kms.vault.unseal(head.packed + source.read(), CONTEXT, USER)
