@@ -278,3 +278,9 @@ async def test_a_kms_that_does_not_answer_is_given_up(tmp_path: Path) -> None:
 
     with pytest.raises(Exception, match="because KMS did not answer"):
         await asyncio.to_thread(work)
+
+
+async def test_the_event_loop_does_not_wait_for_itself(store: Store) -> None:
+    name = await store.put(await store.kms.key())
+    with pytest.raises(RuntimeError, match="would wait for itself"):
+        store.blobs.read(name)
