@@ -115,7 +115,7 @@ def _unpack(encoded: bytes, folder: Path) -> float:
         path = f"{folder}/{info.filename}"
         parent = path.rpartition("/")[0]
         if parent not in made:
-            os.makedirs(parent, exist_ok=True)
+            Path(parent).mkdir(parents=True, exist_ok=True)
             made.add(parent)
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
         os.write(file, isal_zlib.decompress(zipped[start : start + info.compress_size], -15, info.file_size))

@@ -127,7 +127,9 @@ def _write_durably(path: Path, content: Content) -> None:
         if isinstance(content, Path):
             _copy(content, descriptor)
         else:
-            _write(descriptor, memoryview(content).cast("B"))
+            # No view outlives this, not even in a traceback: a mapped file could not be closed.
+            with memoryview(content) as view, view.cast("B") as octets:
+                _write(descriptor, octets)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -140,5 +142,7 @@ def _copy(source: Path, descriptor: int) -> None:
 
 
 def _write(descriptor: int, content: memoryview) -> None:
-    while content:
-        content = content[os.write(descriptor, content) :]
+    written = 0
+    while written < len(content):
+        with content[written:] as rest:
+            written += os.write(descriptor, rest)

@@ -58,6 +58,23 @@ def test_names_lists_what_is_there(blobs: Blobs) -> None:
     assert blobs.has(NAME)
 
 
+@pytest.mark.parametrize("content", [CONTENT, b""])
+def test_a_blob_can_be_looked_at(blobs: Blobs, content: bytes) -> None:
+    name = hashlib.sha256(content).hexdigest()
+    blobs.put(name, content)
+    with blobs.view(name) as view:
+        assert view == content
+        assert view.readonly
+
+
+def test_what_is_missing_or_damaged_cannot_be_looked_at(blobs: Blobs) -> None:
+    with pytest.raises(BlobMissing), blobs.view(NAME):
+        pass
+    blobs.put(NAME, b"something else")
+    with pytest.raises(BlobDamaged), blobs.view(NAME):
+        pass
+
+
 @pytest.mark.parametrize("question", ["read", "size", "open"])
 def test_a_missing_blob_is_said_to_be_missing(blobs: Blobs, question: str) -> None:
     with pytest.raises(BlobMissing):
