@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
 from lamina.blobs import LocalBlobs
+from lamina.code_store import CodeStore, memory_folder
+from lamina.deploy import Rooms, Supply
+from lamina.errors import VersionUnavailable
 from lamina.events import EventQueue, QueuedInvocation
 from lamina.execution import Address, Execution, Invocation, Outcome, Starter
-from lamina.functions import Call, FunctionKey, Functions, Route
-from lamina.http import Application, Guard, ServiceModel, Verifier, presign
+from lamina.functions import Call, FunctionKey, Functions, LiveVersion, Route
+from lamina.http import Application, Guard, S3Gateway, ServiceModel, Verifier, presign
+from lamina.images import Images, Registries
 from lamina.keys import KeyRing
+from lamina.kms import (
+    BlockingKeys,
+    EmbeddedKms,
+    KeyService,
+    KeyStore,
+    KmsApi,
+    MasterKey,
+    MasterKeyError,
+    RemoteKms,
+    SealedBlobs,
+    SealedVariables,
+    Vault,
+)
+from lamina.objects import ObjectStore, open_objects
 from lamina.observe import LogsApi, LogStore
 from lamina.packages import Packages
-from lamina.runtimes import Runtimes, RuntimeUnavailable
+from lamina.runtimes import Runtimes
 from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
+from lamina.signing import Authority, SignerApi, Verification
 from lamina.state import SqliteState, StateError
 
 _DOWNLOAD_SECONDS = 600
@@ -41,6 +62,7 @@ class Node:
         keys: KeyRing,
         state: SqliteState,
         launcher: Launcher,
+        master: MasterKey,
     ) -> None:
         data = settings.data.absolute()
         self._state = state
@@ -49,33 +71,63 @@ class Node:
             access_key_id="LAMINADOWNLOADS", secret_access_key=secrets.token_hex(), account_id="000000000000"
         )
         self._keys = keys
-        self._packages = Packages(data / "packages", LocalBlobs(data / "blobs"))
         self._logs = LogStore(data / "logs")
         self._runtimes = Runtimes.discover()
-        starter = Starter(
-            launcher, self._runtimes, self._packages, self._logs, folder=data / "work", spares=settings.prewarm
+        key_store = KeyStore(state, master, _now_ms)
+        key_service = RemoteKms(settings.kms_endpoint) if settings.kms_endpoint else EmbeddedKms(key_store)
+        self._code = _open_code(data, key_service)
+        self._images = _open_images(data / "images", settings)
+        self._objects = _open_objects(data / "s3", settings)
+        authority = Authority(data / "signing", Path(settings.signing_roots) if settings.signing_roots else None)
+        self._signer = SignerApi(state, authority, self._objects)
+        variables = SealedVariables(Vault(master, key_service))
+        scratch = _emptied(data / "scratch")
+        supply = Supply(
+            packages=self._code, images=self._images, objects=self._objects, secrets=variables, scratch=scratch
         )
-        self._execution = Execution(starter, self._route, settings.account_concurrency, settings.idle_seconds)
+        starter = Starter(
+            launcher,
+            self._runtimes,
+            self._code,
+            self._logs,
+            folder=data / "work",
+            spares=settings.prewarm,
+            supply=supply,
+        )
+        self._execution = Execution(
+            starter, self._route, settings.account_concurrency, settings.idle_seconds, self._available
+        )
         self._functions = Functions(
             state=state,
-            packages=self._packages,
+            rooms=Rooms(
+                packages=self._code,
+                objects=self._objects,
+                images=self._images,
+                verification=Verification(state, authority),
+                scratch=scratch,
+            ),
             cutover=self._execution,
-            find_runtime=self._find_runtime,
+            secrets=variables,
             locate=self._locate,
             settings=settings,
         )
         self._events = EventQueue(state, self._run_event, settings.retry_delay)
         self._collector: asyncio.TimerHandle | None = None
-        self._collecting: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        verifier = Verifier(self._find_key, _now, check_signatures=settings.auth)
         self.application = Application(
             model=ServiceModel.load("lambda"),
             guard=Guard(urlsplit(address).hostname or settings.host),
-            verifier=Verifier(self._find_key, lambda: datetime.now(UTC), check_signatures=settings.auth),
+            verifier=verifier,
             handlers=self._functions.operations(),
             executor=self._execution,
             enqueue=self._enqueue,
-            logs=LogsApi(self._logs).operations(),
-            open_package=self._packages.open,
+            json={"logs": LogsApi(self._logs).operations(), "kms": KmsApi(key_store).operations()},
+            rest={"signer": self._signer.operations()},
+            extensions=self._functions.extensions(),
+            s3=S3Gateway(self._objects, verifier, self._find_key, _now),
+            rate=settings.control_rate,
+            open_package=self._code.open,
             download_key_id=self._download_key.access_key_id,
         )
 
@@ -96,9 +148,16 @@ class Node:
         except SandboxUnavailable as error:
             state.close()
             raise CannotStart(str(error)) from None
+        try:
+            master = await MasterKey.open(data, state)
+        except MasterKeyError as error:
+            await launcher.close()
+            state.close()
+            raise CannotStart(str(error)) from None
         keys.open(data, announce)
-        node = cls(settings, address, keys, state, launcher)
-        await node._functions.deployments.recover()
+        node = cls(settings, address, keys, state, launcher, master)
+        await node._functions.recover()
+        await node._signer.recover()
         await node._events.start()
         node._collect_later()
         return node
@@ -109,22 +168,21 @@ class Node:
             self._collector.cancel()
         await self._events.close()
         await self._functions.deployments.idle()
+        await self._signer.close()
         await self._execution.close()
         await self._launcher.close()
+        await asyncio.gather(*self._tasks)
+        await self._objects.close()
+        await asyncio.to_thread(self._images.close)
         self._logs.close()
-        self._packages.close()
+        self._code.close()
         self._state.close()
 
     async def _route(self, address: Address) -> Route:
         return await self._functions.route(*address)
 
-    def _find_runtime(self, name: str) -> str | None:
-        try:
-            self._runtimes.resolve(name)
-        except RuntimeUnavailable as unavailable:
-            return str(unavailable)
-        self._execution.expect(name)
-        return None
+    def _available(self, live: LiveVersion, reason: VersionUnavailable | None) -> None:
+        self._spawn(self._functions.note_availability(live, reason))
 
     def _find_key(self, access_key_id: str) -> AccessKey | None:
         if access_key_id == self._download_key.access_key_id:
@@ -176,10 +234,54 @@ class Node:
         self._collector = loop.call_later(_COLLECT_EVERY_SECONDS, self._collect_now)
 
     def _collect_now(self) -> None:
-        self._collecting = asyncio.create_task(self._collect())
+        self._spawn(self._collect())
 
     async def _collect(self) -> None:
-        in_use = await self._functions.packages_in_use()
-        in_use |= self._execution.packages_in_use()
-        await asyncio.to_thread(self._packages.collect, in_use)
+        in_use = await self._functions.in_use()
+        in_use |= self._execution.packages_in_use() | self._execution.images_in_use()
+        await asyncio.to_thread(self._code.collect, in_use)
+        await asyncio.to_thread(self._images.collect, in_use)
         self._collect_later()
+
+    def _spawn(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _open_code(data: Path, key_service: KeyService) -> CodeStore:
+    blobs = SealedBlobs(data / "sealed", BlockingKeys(key_service, asyncio.get_running_loop()))
+    sealed = Packages(memory_folder(data), blobs, volatile=True)
+    return CodeStore(Packages(data / "packages", LocalBlobs(data / "blobs")), sealed, blobs)
+
+
+def _open_images(folder: Path, settings: Settings) -> Images:
+    return Images(
+        folder, Registries.parse(settings.registry, Path(settings.registry_ca) if settings.registry_ca else None)
+    )
+
+
+def _open_objects(folder: Path, settings: Settings) -> ObjectStore:
+    return open_objects(
+        folder,
+        endpoint=settings.s3_endpoint,
+        access_key_id=settings.s3_access_key_id,
+        secret_access_key=settings.s3_secret_access_key,
+        region=settings.s3_region,
+        path_style=settings.s3_path_style,
+    )
+
+
+def _emptied(folder: Path) -> Path:
+    """A folder for work in progress, without what an earlier run has left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)

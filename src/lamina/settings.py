@@ -73,6 +73,13 @@ def _isolation(text: str) -> str:
     return text
 
 
+def _registries(text: str) -> str:
+    from lamina.images import Registries
+
+    Registries.parse(text)
+    return text
+
+
 def _log_level(text: str) -> str:
     if text.lower() not in {"debug", "info", "warning", "error"}:
         raise ValueError("expected debug, info, warning or error")
@@ -96,6 +103,20 @@ class Settings:
     prewarm: int = _setting(2, "Generic environments kept ready for each runtime in use.", _count)
     retry_delay: float = _setting(60.0, "Seconds before the first retry of an asynchronous invocation.", _seconds)
     code_storage: int = _setting(80_530_636_800, "Bytes of code that an account may store in a Region.", _count)
+    s3_endpoint: str = _setting("", "URL of an S3, or aws; empty: the embedded store, else AWS.", str)
+    s3_access_key_id: str = _setting("", "Access key for --s3-endpoint; empty: of the AWS settings.", str)
+    s3_secret_access_key: str = _setting("", "Secret key for --s3-endpoint.", str)
+    s3_region: str = _setting("", "Region of --s3-endpoint; empty: the function's.", str)
+    s3_path_style: bool = _setting(True, "Buckets of --s3-endpoint in the path (on or off).", _switch)
+    registry: str = _setting("", "NAME=URL of image registries, separated by commas.", _registries)
+    registry_ca: str = _setting("", "PEM file of certificates that registries are trusted by.", str)
+    kms_endpoint: str = _setting("", "URL of a KMS; empty: the embedded key store.", str)
+    signing_roots: str = _setting("", "PEM file of further roots that signed packages may come from.", str)
+    history: int = _setting(20, "Deployments of a function that are remembered, for rollback.", _count)
+    history_bytes: int = _setting(5_368_709_120, "Bytes of old code kept for rollback.", _count)
+    control_rate: float = _setting(
+        0.0, "Control-plane calls a second of an account and Region; 0 sets no limit.", _seconds
+    )
     deprecated_runtimes: bool = _setting(False, "Runtimes that AWS has ended: allow or refuse.", _allowed)
     keys: tuple[AccessKey, ...] = ()
 

@@ -6,18 +6,18 @@ import re
 import time
 from typing import Any
 
-import boto3
 import click
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+from lamina.cli._endpoint import Endpoint
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _POLL_SECONDS = 0.5
 
 
-def logs(function: str, *, follow: bool, since: str, endpoint_url: str, region: str | None) -> None:
+def logs(endpoint: Endpoint, function: str, *, follow: bool, since: str) -> None:
     """Print the events of the function's log group; with ``follow`` until interrupted."""
-    client = _client(endpoint_url, region)
+    client = endpoint.client("logs")
     group = function if function.startswith("/") else f"/aws/lambda/{function}"
     start = int((time.time() - _seconds(since)) * 1000)
     seen: set[str] = set()
@@ -43,21 +43,6 @@ def _print(client: Any, group: str, start: int, seen: set[str]) -> int:
                 click.echo(event["message"], nl=not event["message"].endswith("\n"))
             latest = max(latest, event["timestamp"])
     return latest
-
-
-def _client(endpoint_url: str, region: str | None) -> Any:
-    session = boto3.Session(region_name=region)
-    keys: dict[str, str] = {}
-    if session.get_credentials() is None:
-        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
-    config = Config(retries={"max_attempts": 1})
-    return session.client(
-        "logs",
-        endpoint_url=endpoint_url,
-        region_name=session.region_name or "us-east-1",
-        config=config,
-        **keys,
-    )
 
 
 def _seconds(since: str) -> int:

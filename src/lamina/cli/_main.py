@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lamina import __version__, settings
+
+if TYPE_CHECKING:
+    from lamina.cli._endpoint import Endpoint
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,14 +56,74 @@ def doctor(file: str, **flags: Any) -> None:
     _doctor.doctor(_load(file, flags))
 
 
+def _with_endpoint(command: Callable[..., None]) -> Callable[..., None]:
+    command = click.option("--region", envvar="AWS_REGION", default=None, help="Region of the function.")(command)
+    return click.option(
+        "--endpoint-url", envvar="AWS_ENDPOINT_URL", default="http://127.0.0.1:4566", show_default=True
+    )(command)
+
+
+def _endpoint(endpoint_url: str, region: str | None) -> Endpoint:
+    from lamina.cli._endpoint import Endpoint
+
+    return Endpoint(endpoint_url, region)
+
+
 @main.command()
 @click.argument("function")
 @click.option("--follow", "-f", is_flag=True, help="Go on printing what comes.")
 @click.option("--since", default="10m", show_default=True, help="How far back: 30s, 10m, 2h, 1d.")
-@click.option("--endpoint-url", envvar="AWS_ENDPOINT_URL", default="http://127.0.0.1:4566", show_default=True)
-@click.option("--region", envvar="AWS_REGION", default=None, help="Region of the function.")
-def logs(function: str, follow: bool, since: str, endpoint_url: str, region: str | None) -> None:
+@_with_endpoint
+def logs(function: str, follow: bool, since: str, **endpoint: Any) -> None:
     """Print what FUNCTION has logged."""
     from lamina.cli import _logs
 
-    _logs.logs(function, follow=follow, since=since, endpoint_url=endpoint_url, region=region)
+    _logs.logs(_endpoint(**endpoint), function, follow=follow, since=since)
+
+
+@main.command()
+@click.argument("function")
+@_with_endpoint
+def history(function: str, **endpoint: Any) -> None:
+    """Print the deployments of FUNCTION, the last one first."""
+    from lamina.cli import _history
+
+    _history.history(_endpoint(**endpoint), function)
+
+
+@main.command()
+@click.argument("function")
+@click.argument("revision", type=int, required=False)
+@click.option("--publish", is_flag=True, help="Publish a version of it.")
+@click.option("--dry-run", is_flag=True, help="Go through every check and change nothing.")
+@_with_endpoint
+def rollback(function: str, revision: int | None, publish: bool, dry_run: bool, **endpoint: Any) -> None:
+    """Deploy the code of REVISION again; without one, the newest code before the current."""
+    from lamina.cli import _history
+
+    _history.rollback(_endpoint(**endpoint), function, revision, publish=publish, dry_run=dry_run)
+
+
+@main.command()
+@click.argument("function")
+@click.argument("before", type=int)
+@click.argument("after", type=int)
+@click.option("--patch", "-p", is_flag=True, help="Show how text files differ.")
+@_with_endpoint
+def diff(function: str, before: int, after: int, patch: bool, **endpoint: Any) -> None:
+    """List the files that differ between two revisions of FUNCTION."""
+    from lamina.cli import _history
+
+    _history.diff(_endpoint(**endpoint), function, before, after, patch=patch)
+
+
+@main.command()
+@click.argument("package", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--profile", required=True, help="Name of the signing profile.")
+@click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="[default: NAME-signed.zip]")
+@_with_endpoint
+def sign(package: Path, profile: str, output: Path | None, **endpoint: Any) -> None:
+    """Put a signature into PACKAGE, a zip."""
+    from lamina.cli import _sign
+
+    _sign.sign(_endpoint(**endpoint), package, profile=profile, output=output)

@@ -7,12 +7,10 @@ from collections.abc import Callable, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lamina.deploy._interface import Accepted, Change, Ledger, Package, Packages, Rehearsal, Source, Unfinished
-from lamina.deploy._stage import stage
-from lamina.deploy._step import step
+from lamina.deploy._interface import Accepted, Change, Code, Ledger, Order, Rehearsal, Rooms, Unfinished
+from lamina.deploy._step import Steps
 from lamina.deploy._swap import Swap
 from lamina.deploy._tasks import Tasks
-from lamina.deploy._verify import verify
 from lamina.state import State, Transaction
 
 if TYPE_CHECKING:
@@ -33,38 +31,37 @@ class Deployments:
         self,
         *,
         state: State,
-        packages: Packages,
+        rooms: Rooms,
         cutover: Cutover,
         ledger: Ledger,
-        find_runtime: Callable[[str], str | None],
         update_window: float = 0.0,
         again_seconds: float = 5.0,
     ) -> None:
         self._state = state
-        self._packages = packages
+        self._rooms = rooms
         self._cutover = cutover
         self._ledger = ledger
         self._window = update_window
         self._again_seconds = again_seconds
-        self._swap = Swap(state=state, cutover=cutover, ledger=ledger, find_runtime=find_runtime)
+        self._swap = Swap(state=state, cutover=cutover, ledger=ledger)
         self._tasks = Tasks()
 
     async def deploy(self, change: Change) -> dict[str, Any]:
         """The answer to a change that is accepted and durable. Raises ServiceErrors."""
-        with step("check", change.key):
-            source = await self._state.read(change.check)
-        if source is None:
-            return await self._tasks.run(self._accept(change, None))
-        package = await self._staged(change.key, source)
-        return await self._tasks.run(self._accept(change, package))
+        step = Steps(change.key)
+        with step("check"):
+            order = await self._state.read(change.check)
+        code = None if order is None else await self._obtain(order, step)
+        return await self._tasks.run(self._accept(change, code, step))
 
     async def rehearse(self, change: Rehearsal) -> dict[str, Any]:
         """The answer to a change that goes through every step but the commit. Raises ServiceErrors."""
-        with step("check", change.key):
-            source = await self._state.read(change.check)
-        package = await self._staged(change.key, source)
-        with step("rehearse", change.key):
-            return await self._state.read(partial(change.rehearse, package=package))
+        step = Steps(change.key)
+        with step("check"):
+            order = await self._state.read(change.check)
+        code = await self._obtain(order, step)
+        with step("rehearse"):
+            return await self._state.read(partial(change.rehearse, code=code))
 
     async def switch(
         self,
@@ -81,33 +78,28 @@ class Deployments:
         """Finish, or fail with a reason, what was accepted before the last end of the server."""
         now = asyncio.get_running_loop().time()
         for deployment in await self._state.read(self._ledger.unfinished):
-            await self._settle(deployment, now, warm=False)
+            await self._settle(deployment, now, Steps(deployment.key), warm=False)
 
     async def idle(self) -> None:
         """Wait until every accepted deployment has ended."""
         await self._tasks.idle()
 
-    async def _staged(self, key: FunctionKey, source: Source) -> Package:
-        with step("read", key):
-            data = await source.read()
-        with step("verify", key):
-            verify(data, source.largest)
-        with step("stage", key):
-            return await stage(self._packages, data)
+    async def _obtain(self, order: Order, step: Steps) -> Code:
+        return await order.source.obtain(order, self._rooms, step)
 
-    async def _accept(self, change: Change, package: Package | None) -> dict[str, Any]:
+    async def _accept(self, change: Change, code: Code | None, step: Steps) -> dict[str, Any]:
         due = asyncio.get_running_loop().time() + self._window
-        with step("accept", change.key):
-            accepted: Accepted = await self._state.write(partial(change.accept, package=package))
-        self._tasks.spawn(self._settle(accepted.unfinished, due))
+        with step("accept"):
+            accepted: Accepted = await self._state.write(partial(change.accept, code=code))
+        self._tasks.spawn(self._settle(accepted.unfinished, due, step))
         return accepted.answer
 
-    async def _settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> None:
-        if not await self._swap.settle(deployment, due, warm=warm):
+    async def _settle(self, deployment: Unfinished, due: float, step: Steps, *, warm: bool = True) -> None:
+        if not await self._swap.settle(deployment, due, step, warm=warm):
             asyncio.get_running_loop().call_later(self._again_seconds, self._settle_again, deployment)
 
     def _settle_again(self, deployment: Unfinished) -> None:
-        self._tasks.spawn(self._settle(deployment, 0.0, warm=False))
+        self._tasks.spawn(self._settle(deployment, 0.0, Steps(deployment.key), warm=False))
 
     async def _switch(
         self, key: FunctionKey, work: Callable[[Transaction], T], retire: Set[str], whole_account: bool

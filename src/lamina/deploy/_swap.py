@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from lamina.deploy._interface import Ledger, Unfinished
-from lamina.deploy._step import step
+from lamina.deploy._step import Steps
+from lamina.errors import VersionUnavailable
 from lamina.state import State
 
 if TYPE_CHECKING:
@@ -20,67 +20,49 @@ _log = logging.getLogger("lamina.deploy")
 INTERNAL_ERROR = "An internal error occurred during the deployment. See the log of the server."
 
 
-class DeploymentFailed(Exception):
-    """The deployment cannot be finished; ``code`` is a LastUpdateStatusReasonCode of the API."""
-
-    def __init__(self, code: str, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-
-
 class Swap:
-    """The second half of a deployment, after its acceptance: to serve, or to fail with a reason.
+    """The second half of a deployment, after its acceptance: to serve, or to fail with a reason."""
 
-    ``find_runtime`` gives the reason why a runtime cannot run here, or None when it can.
-    """
-
-    def __init__(
-        self, *, state: State, cutover: Cutover, ledger: Ledger, find_runtime: Callable[[str], str | None]
-    ) -> None:
+    def __init__(self, *, state: State, cutover: Cutover, ledger: Ledger) -> None:
         self._state = state
         self._cutover = cutover
         self._ledger = ledger
-        self._find_runtime = find_runtime
 
-    async def settle(self, deployment: Unfinished, due: float, *, warm: bool = True) -> bool:
+    async def settle(self, deployment: Unfinished, due: float, step: Steps, *, warm: bool = True) -> bool:
         """Finish the deployment not before ``due`` (a time of the event loop), whatever comes: raises nothing.
 
         False when neither success nor failure could be recorded, as on a full disk: it is still in progress then.
         """
         try:
-            await self._serve(deployment, due, warm=warm)
-        except DeploymentFailed as failure:
-            return await self._give_up(deployment, failure.code, failure.reason)
+            await self._serve(deployment, due, step, warm=warm)
+        except VersionUnavailable as failure:
+            return await self._give_up(deployment, step, failure.code, failure.reason)
         except Exception:
             _log.exception("%s: the deployment failed", deployment.key.arn)
-            return await self._give_up(deployment, "InternalError", INTERNAL_ERROR)
+            return await self._give_up(deployment, step, "InternalError", INTERNAL_ERROR)
         return True
 
-    async def _serve(self, deployment: Unfinished, due: float, *, warm: bool) -> None:
+    async def _serve(self, deployment: Unfinished, due: float, step: Steps, *, warm: bool) -> None:
         try:
-            await self._prepare(deployment, warm=warm)
+            await self._prepare(deployment, step, warm=warm)
         except Exception:
             await _wait_until(due)
             raise
         await _wait_until(due)
-        with step("swap", deployment.key):
-            await self._commit(deployment)
+        with step("swap"):
+            await self._commit(deployment, step)
 
-    async def _prepare(self, deployment: Unfinished, *, warm: bool) -> None:
-        reason = self._find_runtime(deployment.new.runtime)
-        if reason is not None:
-            raise DeploymentFailed("InvalidRuntime", reason)
-        with step("prepare", deployment.key):
+    async def _prepare(self, deployment: Unfinished, step: Steps, *, warm: bool) -> None:
+        with step("prepare"):
             await self._cutover.prepare(deployment.new, deployment.old)
         if warm and deployment.old is not None:
-            with step("warm", deployment.key):
+            with step("warm"):
                 await self._cutover.warm(deployment.new, deployment.old)
 
-    async def _commit(self, deployment: Unfinished) -> None:
+    async def _commit(self, deployment: Unfinished, step: Steps) -> None:
         retired = {deployment.old.deployment} if deployment.old else set[str]()
         async with self._cutover.switch(deployment.key, retired):
-            served = await self._state.write(partial(self._ledger.finish, deployment=deployment))
+            served = await self._state.write(partial(self._ledger.finish, deployment=deployment, steps=step.durations))
         if not served:
             await self._discard(deployment)
 
@@ -89,9 +71,9 @@ class Swap:
         async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
             _log.info("%s was deleted during the deployment", deployment.key.arn)
 
-    async def _give_up(self, deployment: Unfinished, code: str, reason: str) -> bool:
+    async def _give_up(self, deployment: Unfinished, step: Steps, code: str, reason: str) -> bool:
         _log.warning("%s: deployment failed: %s: %s", deployment.key.arn, code, reason)
-        work = partial(self._ledger.fail, deployment=deployment, code=code, reason=reason)
+        work = partial(self._ledger.fail, deployment=deployment, steps=step.durations, code=code, reason=reason)
         try:
             async with self._cutover.switch(deployment.key, {deployment.new.deployment}):
                 await self._state.write(work)

@@ -8,7 +8,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Set
 from contextlib import asynccontextmanager
 
-from lamina.errors import ServiceException
+from lamina.errors import ServiceException, VersionUnavailable
 from lamina.execution import _payloads
 from lamina.execution._concurrency import Concurrency
 from lamina.execution._environment import Environment, InitFailed
@@ -25,6 +25,10 @@ _FREEZE_AFTER_SECONDS = 0.1
 _RECLAIM_EVERY_SECONDS = 5.0
 
 
+def _unheard(live: LiveVersion, reason: VersionUnavailable | None) -> None:
+    """For nobody who wants to know."""
+
+
 class Execution:
     """All environments of this node, and the way to them."""
 
@@ -34,13 +38,17 @@ class Execution:
         read_route: Callable[[Address], Awaitable[Route]],
         account_concurrency: int,
         idle_seconds: float,
+        on_available: Callable[[LiveVersion, VersionUnavailable | None], None] = _unheard,
     ) -> None:
+        """``on_available`` is told when a version cannot be started for want of what it is made of, and when it can."""
         self._starter = starter
         self._router = Router(read_route)
         self._concurrency = Concurrency(account_concurrency)
         self._idle_seconds = idle_seconds
         self._pools: dict[str, Pool] = {}
         self._retired: list[Pool] = []
+        self._on_available = on_available
+        self._unavailable: set[str] = set()
         self._awake: set[Environment] = set()
         self._freezer: asyncio.TimerHandle | None = None
         self._reclaimer: asyncio.TimerHandle | None = None
@@ -69,8 +77,11 @@ class Execution:
             self._concurrency.leave(route)
 
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
-        """Do what makes the first start of ``new`` quick, and does not change what serves."""
-        await self._starter.prepare(new, old.package if old else None)
+        """See ``lamina.functions.Cutover``."""
+        try:
+            await self._starter.prepare(new, old.package if old else None)
+        except RuntimeUnavailable as error:
+            raise VersionUnavailable("InvalidRuntime", str(error)) from error
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has."""
@@ -87,6 +98,7 @@ class Execution:
             yield
         for deployment in retire:
             pool = self._pools.pop(deployment, None)
+            self._unavailable.discard(deployment)
             if pool is not None:
                 pool.retire()
                 self._retired.append(pool)
@@ -118,7 +130,7 @@ class Execution:
     def _pool(self, live: LiveVersion) -> Pool:
         pool = self._pools.get(live.deployment)
         if pool is None:
-            pool = self._pools[live.deployment] = Pool(live, self._starter.start, self._fell_idle)
+            pool = self._pools[live.deployment] = Pool(live, self._start, self._fell_idle)
             if self._reclaimer is None:
                 self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim)
         return pool
@@ -133,7 +145,24 @@ class Execution:
         except SandboxUnavailable as error:
             _LOG.error("%s: no sandbox: %s", pool.live.key.arn, error)
             raise ServiceException from error
+        except VersionUnavailable as error:
+            raise error.answer or ServiceException() from error
         return Outcome(payload=payload, executed_version=pool.live.version, function_error="Unhandled")
+
+    async def _start(
+        self, live: LiveVersion, on_idle: Callable[[Environment], None], on_dead: Callable[[Environment], None]
+    ) -> Environment:
+        try:
+            started = await self._starter.start(live, on_idle, on_dead)
+        except VersionUnavailable as error:
+            _LOG.error("%s: cannot be started: %s: %s", live.key.arn, error.code, error.reason)
+            self._unavailable.add(live.deployment)
+            self._on_available(live, error)
+            raise
+        if live.deployment in self._unavailable:
+            self._unavailable.discard(live.deployment)
+            self._on_available(live, None)
+        return started
 
     def _fell_idle(self, environment: Environment) -> None:
         self._awake.add(environment)

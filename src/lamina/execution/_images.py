@@ -47,13 +47,6 @@ class Image(Protocol):
         """``x86_64`` or ``arm64``."""
 
 
-class Images(Protocol):
-    """The images of this node."""
-
-    async def image(self, digest: str, source: str) -> Image:
-        """The image with this digest, fetched again from ``source`` if part of it is missing."""
-
-
 class Launch:
     """How an image function starts: the image's configuration under the function's ImageConfig.
 

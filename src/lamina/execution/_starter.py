@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,13 +14,13 @@ import orjson
 
 from lamina.execution._bytecode import Compiler, Trees
 from lamina.execution._environment import Environment, InitFailed
-from lamina.execution._images import Images, Launch, error_type_of, payload_of, reason_of
+from lamina.execution._images import Image, Launch, error_type_of, payload_of, reason_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
 from lamina.execution._variables import RUNTIME_API, environment, needs_fresh_process
 from lamina.functions import LiveVersion
-from lamina.runtimes import Runtime, RuntimeUnavailable
+from lamina.runtimes import Runtime
 from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
 
 _STARTS_AT_ONCE = 16
@@ -42,6 +43,19 @@ class Runtimes(Protocol):
         """Raises ``RuntimeUnavailable`` where programs for the architecture cannot run."""
 
 
+class Supply(Protocol):
+    """What versions are made of. Each raises ``VersionUnavailable`` when it cannot be had."""
+
+    async def variables(self, live: LiveVersion) -> Mapping[str, str]:
+        """The environment variables, opened."""
+
+    async def tree(self, live: LiveVersion) -> Path:
+        """The unpacked code of a zip function."""
+
+    async def image(self, live: LiveVersion) -> Image:
+        """The layers and the configuration of an image function."""
+
+
 class Starter:
     """Starts environments, a bounded number at the same time, so that a burst does not starve itself."""
 
@@ -54,17 +68,14 @@ class Starter:
         *,
         folder: Path,
         spares: int,
-        images: Images | None = None,
+        supply: Supply,
     ) -> None:
-        """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime.
-
-        Without ``images`` there are no image functions: they fail as those of a runtime that is not there.
-        """
+        """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime."""
         self._launcher = launcher
         self._runtimes = runtimes
         self._trees = trees
         self._logs = logs
-        self._images = images
+        self._supply = supply
         self._spares = Spares(launcher, spares)
         self._compiler = Compiler(launcher, trees, folder / "bytecode")
         self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
@@ -75,13 +86,17 @@ class Starter:
         on_idle: Callable[[Environment], None],
         on_dead: Callable[[Environment], None],
     ) -> Environment:
-        """A ready environment. Raises ``InitFailed``, ``SandboxUnavailable`` or ``RuntimeUnavailable``."""
+        """A ready environment.
+
+        Raises ``InitFailed``, ``SandboxUnavailable``, ``RuntimeUnavailable`` or ``VersionUnavailable``.
+        """
+        live = replace(live, variables=await self._supply.variables(live))
         if live.package_type == "Image":
             async with self._turn:
                 return await self._start_image(live, on_idle, on_dead)
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
         async with self._turn:
-            tree = await asyncio.to_thread(self._trees.tree, live.package)
+            tree = await self._supply.tree(live)
             binds = (Bind(source=tree, target="/var/task"),)
             limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
             stream_name, stream = self._open_stream(live, runtime.version_label)
@@ -101,13 +116,17 @@ class Starter:
         return ready
 
     async def prepare(self, live: LiveVersion, ancestor: str | None) -> None:
-        """Byte-compile the version's package, if that was not done before; ``ancestor`` is the package before it.
+        """Have all that a start needs: the image, the keys, and of a zip its bytecode.
 
-        An image is as it is.
+        ``ancestor`` is the package before it. Raises ``RuntimeUnavailable`` and ``VersionUnavailable``.
         """
-        if live.package_type == "Zip":
-            runtime = self._runtimes.resolve(live.runtime, live.architecture)
-            await self._compiler.compile(live, runtime, ancestor)
+        await self._supply.variables(live)
+        if live.package_type == "Image":
+            self._runtimes.require((await self._supply.image(live)).architecture)
+            return
+        runtime = self._runtimes.resolve(live.runtime, live.architecture)
+        await self._supply.tree(live)
+        await self._compiler.compile(live, runtime, ancestor)
 
     def expect(self, runtime_name: str) -> None:
         """Have spares ready for the runtime from now on."""
@@ -142,9 +161,7 @@ class Starter:
         on_idle: Callable[[Environment], None],
         on_dead: Callable[[Environment], None],
     ) -> Environment:
-        if self._images is None:
-            raise RuntimeUnavailable("Container images cannot run here: this node keeps none")
-        image = await self._images.image(live.image, live.image_source)
+        image = await self._supply.image(live)
         self._runtimes.require(image.architecture)
         launch = Launch(live, image)
         stream_name, stream = self._open_stream(live, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lamina.functions._functions import Functions, machine_architecture
-from lamina.functions._live import Call, Cutover, FunctionKey, LiveVersion, Route
+from lamina.functions._live import Call, Cutover, FunctionKey, LiveVersion, Route, Secrets
 from lamina.functions._plane import Handler
 from lamina.functions._views import runtime_version_arn
 
@@ -15,6 +15,7 @@ __all__ = [
     "Handler",
     "LiveVersion",
     "Route",
+    "Secrets",
     "machine_architecture",
     "runtime_version_arn",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Set
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 
@@ -40,9 +40,13 @@ class LiveVersion:
     and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, as in the API. ``log_level`` is the
     ApplicationLogLevel; both levels matter with the log format JSON only.
 
+    ``variables`` are what a start of an environment opens ``sealed`` for; until then they are empty.
+    ``source_kms_key`` is the key that the package is encrypted under, ``reference`` where a zip that is not kept can be
+    read again: (bucket, key, version).
+
     An image function has ``package_type`` Image, no runtime, handler and package, but ``image`` (its digest,
-    ``sha256:…``) and ``image_source`` (the resolved URI that it can be fetched from again). ``entry_point``, ``command``
-    and ``working_directory`` are its ImageConfig; None leaves the image's own.
+    ``sha256:…``) and ``image_source`` (the resolved URI that it can be fetched from again). ``entry_point``,
+    ``command`` and ``working_directory`` are its ImageConfig; None leaves the image's own.
     """
 
     key: FunctionKey
@@ -56,11 +60,14 @@ class LiveVersion:
     memory_size: int
     timeout: int
     ephemeral_storage: int
-    variables: Mapping[str, str]
     log_group: str
+    variables: Mapping[str, str] = field(default_factory=dict)
     log_format: str = "Text"
     log_level: str = "INFO"
     system_log_level: str = "INFO"
+    sealed: str | None = None
+    source_kms_key: str = ""
+    reference: tuple[str, str, str] | None = None
     package_type: str = "Zip"
     image: str = ""
     image_source: str = ""
@@ -85,11 +92,28 @@ class Route:
     reserved_in_account: int = 0
 
 
+class Secrets(Protocol):
+    """How environment variables lie at rest: encrypted, under a KMS key or under the one of the data folder."""
+
+    async def seal(self, key: FunctionKey, variables: Mapping[str, str], kms_key: str, role: str = "") -> str:
+        """The variables of a function as they are stored. ``kms_key`` is an ARN, or empty for the data folder's key.
+
+        ``role`` is who must be allowed to use the key: the function's, or nobody for the account itself.
+        Raises ServiceErrors when the key cannot be used.
+        """
+
+    async def unseal(self, key: FunctionKey, sealed: str, role: str = "") -> dict[str, str]:
+        """The variables again. Raises KMSDisabledException and its like when the key cannot be used any more."""
+
+
 class Cutover(Protocol):
     """What the control plane asks of execution when it changes what is live."""
 
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
-        """Do once what makes every start of ``new`` quicker, such as byte-compiling. It changes nothing that serves."""
+        """Do once what every start of ``new`` needs: fetch its image, open its keys, byte-compile it.
+
+        It changes nothing that serves. Raises VersionUnavailable when no environment of ``new`` can be started.
+        """
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has, before the swap.

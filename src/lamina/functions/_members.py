@@ -67,7 +67,6 @@ _ENDED = frozenset(
 
 # The value of a member that asks for nothing, beside the empty ones.
 _DEFAULTS: Mapping[str, object] = {
-    "PackageType": "Zip",
     "SnapStart": {"ApplyOn": "None"},
     "TracingConfig": {"Mode": "PassThrough"},
 }
@@ -83,6 +82,8 @@ CONFIGURATION = frozenset(
         "EphemeralStorage",
         "FunctionName",
         "Handler",
+        "ImageConfig",
+        "KMSKeyArn",
         "LoggingConfig",
         "MemorySize",
         "Role",
@@ -114,14 +115,23 @@ def check_runtime(runtime: str, *, allow_ended: bool) -> None:
         )
 
 
-def check_architecture(params: Mapping[str, Any], machine: str) -> str | None:
-    """The architecture that is asked for, if any. This machine runs its own only."""
+def architecture_of(params: Mapping[str, Any], current: str) -> str:
+    """The architecture that is asked for, or the current one (API notes, 6.19)."""
     architectures = params.get("Architectures")
-    if not architectures:
-        return None
-    if architectures[0] != machine:
-        raise not_yet(f"The architecture {architectures[0]} on a machine that is {machine}")
-    return str(architectures[0])
+    return str(architectures[0]) if architectures else current
+
+
+def check_package_type(params: Mapping[str, Any], package_type: str) -> None:
+    """Refuse what functions of this package type do not have (API notes, 5.1 and 5.10)."""
+    if package_type == "Image":
+        if params.get("Runtime") or params.get("Handler") or params.get("Layers"):
+            raise InvalidParameterValueException(
+                "Please don't provide Handler or Runtime or Layer when the intended function PackageType is Image."
+            )
+    elif params.get("ImageConfig"):
+        raise InvalidParameterValueException(
+            "Please don't provide ImageConfig when the intended function PackageType is Zip."
+        )
 
 
 def environment_of(params: Mapping[str, Any]) -> dict[str, str] | None:
@@ -181,9 +191,11 @@ def _levels(configuration: Configuration, logging: Mapping[str, Any], log_format
     return None, None
 
 
-def with_members(configuration: Configuration, params: Mapping[str, Any]) -> Configuration:
-    """The configuration with all given members; those not given stay (API notes, 7.1)."""
-    environment = environment_of(params)
+def with_members(configuration: Configuration, params: Mapping[str, Any], sealed: str | None) -> Configuration:
+    """The configuration with all given members; those not given stay (API notes, 7.1).
+
+    ``sealed`` are the new environment variables, None to leave them.
+    """
     changed = replace(
         configuration,
         description=_given(params, "Description", configuration.description),
@@ -193,9 +205,19 @@ def with_members(configuration: Configuration, params: Mapping[str, Any]) -> Con
         memory_size=_given(params, "MemorySize", configuration.memory_size),
         timeout=_given(params, "Timeout", configuration.timeout),
         ephemeral_storage=_given(params.get("EphemeralStorage") or {}, "Size", configuration.ephemeral_storage),
-        environment=configuration.environment if environment is None else environment,
+        environment=configuration.environment if sealed is None else sealed,
+        kms_key=_given(params, "KMSKeyArn", configuration.kms_key),
+        image_config=_image_config(params, configuration.image_config),
     )
     return with_logging(changed, params)
+
+
+def _image_config(params: Mapping[str, Any], current: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """An ImageConfig replaces the one before as a whole, and an empty one removes it (API notes, 7.6)."""
+    given = params.get("ImageConfig")
+    if given is None:
+        return current
+    return {member: value for member, value in given.items() if value} or None
 
 
 def _given(params: Mapping[str, Any], member: str, current: Any) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lamina.deploy import Deployments
-from lamina.functions._live import Call, FunctionKey
+from lamina.functions._live import Call, FunctionKey, Secrets
 from lamina.functions._names import Target, parse_target
 from lamina.settings import Settings
 from lamina.state import State
@@ -28,6 +28,7 @@ class Plane:
     state: State
     deployments: Deployments
     settings: Settings
+    secrets: Secrets
     locate: Locate
     architecture: str
 

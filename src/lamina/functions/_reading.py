@@ -1,4 +1,4 @@
-"""GetFunction, GetFunctionConfiguration, ListFunctions and GetFunctionCodeSigningConfig (API notes, section 10)."""
+"""GetFunction, GetFunctionConfiguration and ListFunctions (API notes, section 10)."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from lamina.functions._live import Call
 from lamina.functions._pages import page, page_size, page_start
 from lamina.functions._plane import Answer, Params, Plane, target_of
 from lamina.functions._records import Function, Version
-from lamina.functions._store import functions_from, need_function, resolve, tags_of, versions_from
+from lamina.functions._store import functions_from, resolve, tags_of, versions_from
 from lamina.functions._versions import version_position
-from lamina.functions._views import configuration_answer, listed_answer
+from lamina.functions._views import code_answer, configuration_answer, listed_answer
 from lamina.state import Reader
 
 _Entry = tuple[Function, Version]
@@ -26,7 +26,7 @@ async def get_function(plane: Plane, call: Call, params: Params) -> Answer:
     location = plane.locate(call, target.key, version.number, version.configuration.package)
     answer: Answer = {
         "Configuration": configuration_answer(target.key, version, target.qualifier),
-        "Code": {"RepositoryType": "S3", "Location": location},
+        "Code": code_answer(version.configuration, location),
     }
     if tags:
         answer["Tags"] = tags
@@ -40,13 +40,6 @@ async def get_function_configuration(plane: Plane, call: Call, params: Params) -
     target = target_of(call, "GetFunctionConfiguration", params)
     _, version = await plane.state.read(lambda reader: resolve(reader, target))
     return configuration_answer(target.key, version, target.qualifier)
-
-
-async def get_function_code_signing_config(plane: Plane, call: Call, params: Params) -> Answer:
-    """GetFunctionCodeSigningConfig: empty, as for every function without one."""
-    key = target_of(call, "GetFunctionCodeSigningConfig", params).key
-    await plane.state.read(lambda reader: need_function(reader, key))
-    return {}
 
 
 async def list_functions(plane: Plane, call: Call, params: Params) -> Answer:

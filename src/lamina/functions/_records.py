@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from lamina.deploy import Code
 from lamina.functions._live import FunctionKey, LiveVersion
 
 LATEST = "$LATEST"
@@ -16,7 +18,9 @@ class Configuration:
 
     ``deployment`` names this very configuration of this very function; no two are the same, even with equal members.
     ``memory_size`` and ``ephemeral_storage`` are in MB, ``timeout`` in seconds, ``code_size`` in bytes. ``environment``
-    is None when the function was never given one.
+    is what ``Secrets`` made of the variables, and None when the function was never given any. A zip function has
+    ``package``, its name in the store; an image function has ``image`` instead, its digest, and no runtime or handler.
+    ``reference`` is (bucket, key, version) of a zip that is not kept. Members that are empty were never given.
     """
 
     deployment: str
@@ -29,7 +33,7 @@ class Configuration:
     timeout: int
     ephemeral_storage: int
     architecture: str
-    environment: Mapping[str, str] | None
+    environment: str | None
     log_group: str
     log_format: str = "Text"
     application_log_level: str | None = None
@@ -37,6 +41,39 @@ class Configuration:
     package: str
     code_sha256: str
     code_size: int
+    kms_key: str = ""
+    source_kms_key: str = ""
+    reference: Sequence[str] | None = None
+    signing_profile_version_arn: str = ""
+    signing_job_arn: str = ""
+    package_type: str = "Zip"
+    image: str = ""
+    image_uri: str = ""
+    resolved_image_uri: str = ""
+    image_config: Mapping[str, Any] | None = None
+
+    @property
+    def stored(self) -> str:
+        """What has to be kept for it: a name in the store of packages, or the digest of an image."""
+        return self.package or self.image
+
+    def with_code(self, code: Code) -> Configuration:
+        """The configuration with other code."""
+        reference = code.reference
+        return replace(
+            self,
+            package=code.package,
+            code_sha256=code.code_sha256,
+            code_size=code.code_size,
+            source_kms_key=code.kms_key,
+            reference=None if reference is None else (reference.bucket, reference.key, reference.version or ""),
+            signing_profile_version_arn=code.signing_profile_version_arn,
+            signing_job_arn=code.signing_job_arn,
+            image=code.image,
+            image_uri=code.image_uri,
+            resolved_image_uri=code.resolved_image_uri,
+            architecture=code.architecture,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +87,8 @@ class Status:
 
 ACTIVE = Status(value="Active")
 CREATING = Status(value="Pending", reason="The function is being created.", code="Creating")
+# What is Inactive may have become available again: only a start can tell.
+INVOCABLE = frozenset({"Active", "Inactive"})
 SUCCESSFUL = Status(value="Successful")
 # AWS says "created" here too.
 IN_PROGRESS = Status(value="InProgress", reason="The function is being created.", code="Creating")
@@ -129,9 +168,27 @@ def live(key: FunctionKey, number: str, configuration: Configuration) -> LiveVer
         memory_size=configuration.memory_size,
         timeout=configuration.timeout,
         ephemeral_storage=configuration.ephemeral_storage,
-        variables=configuration.environment or {},
+        sealed=configuration.environment,
         log_group=configuration.log_group,
         log_format=configuration.log_format,
         log_level=configuration.application_log_level or "INFO",
         system_log_level=configuration.system_log_level or "INFO",
+        source_kms_key=configuration.source_kms_key,
+        reference=None if configuration.reference is None else _three(configuration.reference),
+        package_type=configuration.package_type,
+        image=configuration.image,
+        image_source=configuration.resolved_image_uri,
+        entry_point=_texts(configuration, "EntryPoint"),
+        command=_texts(configuration, "Command"),
+        working_directory=(configuration.image_config or {}).get("WorkingDirectory"),
     )
+
+
+def _three(reference: Sequence[str]) -> tuple[str, str, str]:
+    bucket, key, version = reference
+    return bucket, key, version
+
+
+def _texts(configuration: Configuration, member: str) -> tuple[str, ...] | None:
+    texts = (configuration.image_config or {}).get(member)
+    return None if texts is None else tuple(texts)

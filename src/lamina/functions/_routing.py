@@ -5,7 +5,7 @@ from __future__ import annotations
 from lamina.functions._live import LiveVersion, Route
 from lamina.functions._messages import function_not_found, wrong_state
 from lamina.functions._names import Target
-from lamina.functions._records import LATEST, Alias, Function, live
+from lamina.functions._records import INVOCABLE, LATEST, Alias, Function, live
 from lamina.functions._rules import is_unqualified
 from lamina.functions._store import find_alias, find_function, find_version, usage_of
 from lamina.state import Reader
@@ -48,7 +48,7 @@ def _weighted(reader: Reader, function: Function, alias: Alias) -> tuple[tuple[f
 
 
 def _latest(function: Function) -> LiveVersion:
-    if function.state.value != "Active" or function.serving is None:
+    if function.state.value not in INVOCABLE or function.serving is None:
         raise wrong_state(function.state.value)
     return live(function.key, LATEST, function.serving)
 
@@ -57,6 +57,6 @@ def _published(reader: Reader, function: Function, number: str) -> LiveVersion |
     version = None if number == LATEST else find_version(reader, function, number)
     if version is None:
         return None
-    if version.state.value != "Active":
+    if version.state.value not in INVOCABLE:
         raise wrong_state(version.state.value)
     return live(function.key, version.number, version.configuration)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
+from lamina.errors import InvalidParameterValueException
 from lamina.functions._identity import new_deployment, new_revision_id
 from lamina.functions._live import FunctionKey
 from lamina.functions._messages import (
@@ -15,6 +18,12 @@ from lamina.functions._messages import (
 from lamina.functions._records import LATEST, Configuration, Function, Status, Usage, Version
 from lamina.functions._store import add_usage, insert_version, usage_of
 from lamina.state import Reader, Transaction
+
+
+def check_publish_to(params: Mapping[str, Any]) -> None:
+    """Refuse PublishTo: it belongs to functions on capacity providers, which Lamina does not have (API notes, 6.25)."""
+    if params.get("PublishTo"):
+        raise InvalidParameterValueException("PublishTo is supported for functions with a capacity provider only.")
 
 
 def check_revision(given: str | None, latest: str) -> None:

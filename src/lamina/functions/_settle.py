@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from lamina.deploy import Unfinished
+from lamina.functions._history import end_deployment
 from lamina.functions._identity import new_revision_id
 from lamina.functions._live import FunctionKey
-from lamina.functions._records import ACTIVE, LATEST, SUCCESSFUL, Function, Status, Usage, live
+from lamina.functions._records import ACTIVE, INVOCABLE, LATEST, SUCCESSFUL, Function, Status, Usage, live
 from lamina.functions._store import (
     add_usage,
     find_function,
@@ -25,7 +27,7 @@ class FunctionLedger:
         """See ``Ledger.unfinished``."""
         return [unfinished(function) for function in unfinished_functions(reader)]
 
-    def finish(self, transaction: Transaction, deployment: Unfinished) -> bool:
+    def finish(self, transaction: Transaction, deployment: Unfinished, steps: Mapping[str, float]) -> bool:
         """See ``Ledger.finish``: Active and Successful, with a new RevisionId; its version Active with the old one."""
         function = _current(transaction, deployment)
         if function is None:
@@ -39,9 +41,12 @@ class FunctionLedger:
             revision_id=new_revision_id(),
         )
         save_function(transaction, settled)
+        end_deployment(transaction, function.shown.deployment, "Successful", None, steps)
         return True
 
-    def fail(self, transaction: Transaction, deployment: Unfinished, code: str, reason: str) -> bool:
+    def fail(
+        self, transaction: Transaction, deployment: Unfinished, steps: Mapping[str, float], code: str, reason: str
+    ) -> bool:
         """See ``Ledger.fail``: a creation leaves a Failed function, an update the function as it was."""
         function = _current(transaction, deployment)
         if function is None:
@@ -49,6 +54,7 @@ class FunctionLedger:
         failed = Status(value="Failed", reason=reason, code=code)
         settle_versions(transaction, function, function.shown.deployment, failed)
         save_function(transaction, replace(_restored(transaction, function, failed), revision_id=new_revision_id()))
+        end_deployment(transaction, function.shown.deployment, "Failed", f"{code}: {reason}", steps)
         return True
 
 
@@ -71,7 +77,7 @@ def _restored(transaction: Transaction, function: Function, failed: Status) -> F
 def unfinished(function: Function) -> Unfinished:
     """What is left to do of a function's creation or update."""
     key: FunctionKey = function.key
-    serving = function.serving if function.state.value == "Active" else None
+    serving = function.serving if function.state.value in INVOCABLE else None
     return Unfinished(
         key=key,
         new=live(key, LATEST, function.shown),

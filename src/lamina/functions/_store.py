@@ -10,7 +10,17 @@ import orjson
 from lamina.functions._live import FunctionKey
 from lamina.functions._messages import function_not_found
 from lamina.functions._names import Target, version_number
-from lamina.functions._records import LATEST, SUCCESSFUL, Alias, Configuration, Function, Status, Usage, Version
+from lamina.functions._records import (
+    INVOCABLE,
+    LATEST,
+    SUCCESSFUL,
+    Alias,
+    Configuration,
+    Function,
+    Status,
+    Usage,
+    Version,
+)
 from lamina.state import Reader, Row, Transaction
 
 
@@ -98,7 +108,7 @@ def insert_version(transaction: Transaction, function: Function, version: Versio
         revision_id=version.revision_id,
         edition=edition,
         configuration=_dump(version.configuration),
-        package=version.configuration.package,
+        package=version.configuration.stored,
     )
 
 
@@ -108,6 +118,18 @@ def settle_versions(transaction: Transaction, function: Function, edition: str, 
         "versions_settle",
         function_id=function.function_id,
         edition=edition,
+        state=state.value,
+        state_reason=state.reason,
+        state_reason_code=state.code,
+    )
+
+
+def save_version_state(transaction: Transaction, function: Function, number: str, state: Status) -> None:
+    """Store the state of a version."""
+    transaction.run(
+        "version_state",
+        function_id=function.function_id,
+        version=int(number),
         state=state.value,
         state_reason=state.reason,
         state_reason_code=state.code,
@@ -232,8 +254,8 @@ def _mutable(function: Function) -> dict[str, Any]:
         "revision_id": function.revision_id,
         "shown": _dump(function.shown),
         "serving": serving and _dump(serving),
-        "shown_package": function.shown.package,
-        "serving_package": serving and serving.package,
+        "shown_package": function.shown.stored,
+        "serving_package": serving and serving.stored,
         "last_version": function.last_version,
         "reserved_concurrency": function.reserved_concurrency,
     }
@@ -260,7 +282,7 @@ def _version(row: Row) -> Version:
     return Version(
         number=str(row["version"]),
         state=state,
-        update=SUCCESSFUL if state.value == "Active" else None,
+        update=SUCCESSFUL if state.value in INVOCABLE else None,
         revision_id=row["revision_id"],
         configuration=_load(row["configuration"]),
     )
@@ -286,4 +308,8 @@ def _dump(configuration: Configuration) -> str:
 
 
 def _load(document: str) -> Configuration:
-    return Configuration(**orjson.loads(document))
+    members = orjson.loads(document)
+    if isinstance(members["environment"], dict):
+        # Version 0.1 stored the variables as they were; ``Secrets`` reads this form too.
+        members["environment"] = orjson.dumps(members["environment"]).decode()
+    return Configuration(**members)

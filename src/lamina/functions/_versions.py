@@ -7,11 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from lamina.functions._live import Call, FunctionKey
-from lamina.functions._messages import not_yet, other_code, wrong_state
+from lamina.functions._messages import other_code, wrong_state
 from lamina.functions._pages import page, page_size, page_start
 from lamina.functions._plane import Answer, Params, Plane, target_of
-from lamina.functions._records import ACTIVE, LATEST, SUCCESSFUL, Function, Version
-from lamina.functions._rules import check_revision, check_settled, check_storage, publish
+from lamina.functions._records import ACTIVE, INVOCABLE, LATEST, SUCCESSFUL, Function, Version
+from lamina.functions._rules import check_publish_to, check_revision, check_settled, check_storage, publish
 from lamina.functions._store import need_function, save_function, version_of_edition, versions_from
 from lamina.functions._views import configuration_answer, listed_answer
 from lamina.state import Reader, Transaction
@@ -20,8 +20,7 @@ from lamina.state import Reader, Transaction
 async def publish_version(plane: Plane, call: Call, params: Params) -> Answer:
     """PublishVersion: a version of $LATEST, or the last one when $LATEST has not been updated since."""
     key = target_of(call, "PublishVersion", params).function
-    if params.get("PublishTo"):
-        raise not_yet("PublishTo")
+    check_publish_to(params)
     limit = plane.settings.code_storage
     version = await plane.state.write(lambda transaction: _publish(transaction, key, params, limit))
     return configuration_answer(key, version, version.number)
@@ -56,7 +55,7 @@ def _publish(transaction: Transaction, key: FunctionKey, params: Mapping[str, An
     function = need_function(transaction, key)
     check_revision(params.get("RevisionId"), function.revision_id)
     check_settled(function)
-    if function.state.value != "Active":
+    if function.state.value not in INVOCABLE:
         raise wrong_state(function.state.value)
     _check_code(function, params.get("CodeSha256"))
     existing = version_of_edition(transaction, function, function.shown.deployment)

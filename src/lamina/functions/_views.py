@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
@@ -9,11 +10,20 @@ from lamina.functions._live import FunctionKey
 from lamina.functions._records import Alias, Configuration, Status, Version
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """Environment variables in an answer that nobody has opened yet; ``revealed`` does."""
+
+    key: FunctionKey
+    text: str
+
+
 def configuration_answer(key: FunctionKey, version: Version, qualifier: str | None = None) -> dict[str, Any]:
     """A FunctionConfiguration. ``qualifier`` is what the FunctionArn ends with; None leaves it unqualified."""
     configuration = version.configuration
     answer = _members(key, version, qualifier)
-    answer["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version_arn(key.region, configuration.runtime)}
+    if configuration.runtime:
+        answer["RuntimeVersionConfig"] = {"RuntimeVersionArn": runtime_version_arn(key.region, configuration.runtime)}
     answer |= _status("State", version.state)
     if version.update is not None:
         answer |= _status("LastUpdateStatus", version.update)
@@ -50,9 +60,7 @@ def _members(key: FunctionKey, version: Version, qualifier: str | None) -> dict[
     answer: dict[str, Any] = {
         "FunctionName": key.name,
         "FunctionArn": key.arn if qualifier is None else f"{key.arn}:{qualifier}",
-        "Runtime": configuration.runtime,
         "Role": configuration.role,
-        "Handler": configuration.handler,
         "CodeSize": configuration.code_size,
         "Description": configuration.description,
         "Timeout": configuration.timeout,
@@ -62,14 +70,46 @@ def _members(key: FunctionKey, version: Version, qualifier: str | None) -> dict[
         "Version": version.number,
         "TracingConfig": {"Mode": "PassThrough"},
         "RevisionId": version.revision_id,
-        "PackageType": "Zip",
+        "PackageType": configuration.package_type,
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": _logging(configuration),
     }
     if configuration.environment is not None:
-        answer["Environment"] = {"Variables": dict(configuration.environment)}
+        answer["Environment"] = Sealed(key=key, text=configuration.environment)
+    if configuration.image_config:
+        answer["ImageConfigResponse"] = {"ImageConfig": dict(configuration.image_config)}
+    return answer | {member: value for member, value in _optional(configuration).items() if value}
+
+
+def _optional(configuration: Configuration) -> dict[str, str]:
+    """Members that are there only when they have a value (API notes, 3.3)."""
+    return {
+        "Runtime": configuration.runtime,
+        "Handler": configuration.handler,
+        "KMSKeyArn": configuration.kms_key,
+        "SigningProfileVersionArn": configuration.signing_profile_version_arn,
+        "SigningJobArn": configuration.signing_job_arn,
+    }
+
+
+def code_answer(configuration: Configuration, location: str) -> dict[str, Any]:
+    """A FunctionCodeLocation; ``location`` is a URL to the zip (API notes, 10.2)."""
+    if configuration.package_type == "Image":
+        return {
+            "RepositoryType": "ECR",
+            "ImageUri": configuration.image_uri,
+            "ResolvedImageUri": configuration.resolved_image_uri,
+        }
+    answer: dict[str, Any] = {"RepositoryType": "S3"}
+    if configuration.reference is None:
+        answer["Location"] = location
+    else:
+        bucket, key, version = configuration.reference
+        answer["ResolvedS3Object"] = {"S3Bucket": bucket, "S3Key": key, "S3ObjectVersion": version}
+    if configuration.source_kms_key:
+        answer["SourceKMSKeyArn"] = configuration.source_kms_key
     return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any, BinaryIO
 
 from lamina.blobs import BlobMissing
@@ -18,13 +19,17 @@ from lamina.errors import (
 from lamina.functions import Call
 from lamina.http import _body, _invoke, _json_protocol, _operations
 from lamina.http._chunked import decode_chunks
+from lamina.http._extensions import Extensions
 from lamina.http._guard import Guard
 from lamina.http._invoke import Enqueue, Executor, Invoke
 from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
 from lamina.http._operations import Handler
+from lamina.http._rate import Rate
 from lamina.http._request import Request
+from lamina.http._rest import RestProtocol
 from lamina.http._routing import Router
+from lamina.http._s3 import S3Gateway
 from lamina.http._serialising import Response, serialise_error
 from lamina.http._sigv4 import Authentication, Verifier
 
@@ -37,9 +42,10 @@ Send = Callable[[Any], Awaitable[None]]
 class Application:
     """Lamina over HTTP.
 
-    The service that the signature names decides who answers: ``lambda`` or ``logs``. ``open_package`` gives the
-    bytes of a stored package by its digest, for the download links of GetFunction; ``download_key_id`` is the key that
-    signs these links, good for nothing else.
+    The service that the signature names decides who answers: ``lambda`` here, ``s3`` by ``s3``, the services of
+    ``json`` and ``rest`` by their protocols. ``extensions`` are what only Lamina has. ``rate`` bounds the calls of the
+    control plane. ``open_package`` gives the bytes of a stored package by its name, for the download links of
+    GetFunction; ``download_key_id`` is the key that signs these links, good for nothing else.
     """
 
     def __init__(
@@ -51,7 +57,11 @@ class Application:
         handlers: Mapping[str, Handler],
         executor: Executor,
         enqueue: Enqueue,
-        logs: Mapping[str, Handler],
+        json: Mapping[str, Mapping[str, Handler]],
+        rest: Mapping[str, Mapping[str, Handler]],
+        extensions: Mapping[str, Handler],
+        s3: S3Gateway | None,
+        rate: float,
         open_package: Callable[[str], BinaryIO],
         download_key_id: str,
     ) -> None:
@@ -61,7 +71,11 @@ class Application:
         self._handlers = handlers
         self._router = Router(model.operations.values())
         self._invoke = Invoke(model.operations["Invoke"], executor, enqueue)
-        self._json = JsonProtocol({"logs": logs})
+        self._json = JsonProtocol(json)
+        self._rest = RestProtocol(rest)
+        self._extensions = Extensions(extensions)
+        self._s3 = s3
+        self._rate = Rate(rate)
         self._open_package = open_package
         self._download_key_id = download_key_id
 
@@ -84,25 +98,41 @@ class Application:
 
     async def _answer(self, request: Request, send: Send) -> Response | None:
         self._guard.check(request.fields)
+        invoked = _invoke.is_invoke(request)
+        if self._s3 is not None and not invoked and self._s3.is_for(request):
+            await self._s3.answer(request, send)
+            return None
         authentication = self._verifier.begin(request.method, request.raw_path, request.query_string, request.headers)
         if (authentication.access_key_id == self._download_key_id) != request.raw_path.startswith(_DOWNLOAD):
             raise UnrecognizedClientException("The security token included in the request is invalid.")
         if authentication.access_key_id == self._download_key_id:
             return await self._download(request, authentication, send)
-        if self._json.serves(authentication.service):
-            body = await self._read(request, authentication, _json_protocol.LIMIT, authentication.service)
-            call = _call(request, authentication)
-            return await self._json.answer(authentication.service, request, call, bytes(body.data))
         if authentication.service != self._model.signing_name:
-            raise NotImplementedException(f"The service {authentication.service} is not part of Lamina.")
-        if _invoke.is_invoke(request):
+            return await self._other(request, authentication)
+        if invoked:
             too_large = _invoke.too_large(request)
             body = await _body.read(request.receive, request.fields, _invoke.limit(request), too_large)
             body = self._verified(authentication, body)
             return await self._invoke.answer(request, authentication.account_id, authentication.region, body)
+        return await self._control(request, authentication)
+
+    async def _control(self, request: Request, authentication: Authentication) -> Response:
+        call = _call(request, authentication)
+        if Extensions.is_for(request):
+            return await self._extensions.answer(request, call, partial(self._read, request, authentication))
         match = self._router.route(request.method, request.raw_path, request.query_string)
         body = await self._read(request, authentication, _operations.limit(match.operation), match.operation.name)
-        return await _operations.answer(self._handlers, match, request, _call(request, authentication), body)
+        self._rate.check(call.account_id, call.region)
+        return await _operations.answer(self._handlers, match, request, call, body)
+
+    async def _other(self, request: Request, authentication: Authentication) -> Response:
+        service, call = authentication.service, _call(request, authentication)
+        if self._json.serves(service):
+            body = await self._read(request, authentication, _json_protocol.LIMIT, service)
+            return await self._json.answer(service, request, call, bytes(body.data))
+        if self._rest.serves(service):
+            return await self._rest.answer(service, request, call, partial(self._read, request, authentication))
+        raise NotImplementedException(f"The service {service} is not part of Lamina.")
 
     async def _read(self, request: Request, authentication: Authentication, limit: int, operation: str) -> _body.Body:
         too_large = _body.request_too_large(operation, limit)

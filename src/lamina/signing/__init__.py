@@ -7,7 +7,7 @@ from lamina.signing._authority import Authority, AuthorityError
 from lamina.signing._claims import BadSignature, Signature
 from lamina.signing._content import AlreadySigned, Digests, add_signature, digests_to_sign
 from lamina.signing._inspect import Inspected, inspect
-from lamina.signing._objects import ObjectLocation, ObjectStore
+from lamina.signing._objects import ObjectStore
 from lamina.signing._payload import PAYLOAD_FORMAT, write_payload
 from lamina.signing._trust import Policy, Trust
 from lamina.signing._verification import Fault, Verification
@@ -23,7 +23,6 @@ __all__ = [
     "Digests",
     "Fault",
     "Inspected",
-    "ObjectLocation",
     "ObjectStore",
     "Policy",
     "Signature",

@@ -6,11 +6,12 @@ This is the one module that loads ``cryptography``; it is imported where a signa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -25,8 +26,6 @@ _BACKDATED = timedelta(days=1)  # a clock that is set back must not make a certi
 _UNDERSTOOD = (x509.BasicConstraints, x509.KeyUsage, x509.ExtendedKeyUsage)
 _FOR_CODE = {ExtendedKeyUsageOID.CODE_SIGNING, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
 _HASH = hashes.SHA384()
-# What cryptography raises for certificates that are damaged, or of a kind that it does not know.
-_UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound, x509.DuplicateExtension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +160,8 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
     roots = x509.load_pem_x509_certificates(pem)
     for root in roots:
         try:
-            _check_authority(root, 0)
-        except _UNREADABLE:
-            raise ValueError("a certificate cannot be read") from None
+            with _refusals():
+                _check_authority(root, 0)
         except BadSignature as refusal:
             raise ValueError(f"{root.subject.rfc4514_string()}: {refusal}") from None
     return roots
@@ -171,12 +169,21 @@ def load_roots(pem: bytes) -> list[x509.Certificate]:
 
 def check_envelope(envelope: Envelope, roots: Sequence[x509.Certificate]) -> x509.Certificate:
     """Prove the signature and the chain at the time of signing: the root that it ends at. Raises ``BadSignature``."""
-    try:
+    with _refusals():
         certificates = [x509.load_der_x509_certificate(raw) for raw in envelope.certificates]
         leaf = _leaf(envelope, certificates)
         _check_leaf(leaf, envelope)
         return _root_of(leaf, certificates, roots, envelope.claims.signed_at)
-    except _UNREADABLE as error:
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raise ``BadSignature`` for a certificate that cannot be read: cryptography has a dozen exceptions for these."""
+    try:
+        yield
+    except BadSignature:
+        raise
+    except Exception as error:
         raise BadSignature(f"a certificate cannot be read: {error}") from error
 
 

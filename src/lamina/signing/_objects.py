@@ -2,19 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ObjectLocation:
-    """One version of an object in S3, and the Region and account in whose name it is read."""
-
-    bucket: str
-    key: str
-    version: str
-    region: str
-    account_id: str
+from lamina.objects import ObjectLocation
 
 
 class ObjectStore(Protocol):

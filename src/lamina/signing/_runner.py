@@ -8,10 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from lamina.errors import ServiceError
+from lamina.objects import ObjectLocation
 from lamina.signing._authority import Authority, AuthorityError
 from lamina.signing._claims import Signature
 from lamina.signing._content import AlreadySigned, Digests, add_signature, digests_to_sign
-from lamina.signing._objects import ObjectLocation, ObjectStore
+from lamina.signing._objects import ObjectStore
 from lamina.signing._records import ACTIVE, Job, ProfileVersion, find_version, finish_job, unfinished_jobs
 from lamina.signing._validity import expiry
 from lamina.signing._zip import LARGEST, BadZip

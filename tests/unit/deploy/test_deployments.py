@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import pytest
 
-from lamina.deploy import Accepted, Deployments, InlineZip, Package, Source, Unfinished
+from lamina.deploy import (
+    Accepted,
+    Bytes,
+    Code,
+    Deployments,
+    InlineZip,
+    Order,
+    ResolvedImage,
+    Rooms,
+    Sealing,
+    Signature,
+    Source,
+    StoredObject,
+    Unfinished,
+)
 from lamina.errors import InvalidParameterValueException, ResourceConflictException
 from lamina.functions import FunctionKey, LiveVersion
+from lamina.objects import ObjectLocation
 from lamina.state import Reader, SqliteState, StateFull, Transaction
 
 KEY = FunctionKey("123456789012", "eu-west-1", "f")
@@ -38,10 +54,10 @@ def live(deployment: str) -> LiveVersion:
 
 @dataclass(frozen=True)
 class Staged:
-    digest: str = "00"
+    name: str = "00"
     code_sha256: str = "AA=="
     code_size: int = 1
-    unpacked_size: int = 1
+    native: None = None
 
 
 class Recorder:
@@ -52,6 +68,7 @@ class Recorder:
     def __init__(self) -> None:
         self.steps: list[str] = []
         self.source: Source | None = InlineZip(b"zip")
+        self.rooms = Rooms(packages=self, objects=self, images=self, verification=Verifier(self), scratch=Path("/"))
         self.refusals: dict[str, Exception] = {}
         self.gone = False
         self.opened = asyncio.Event()
@@ -63,23 +80,28 @@ class Recorder:
 
     def check(self, reader: Reader) -> Any:
         self.note("check")
-        return self.source
+        return self.source and Order(key=KEY, source=self.source, architecture="x86_64", trust="trust")
 
-    def rehearse(self, reader: Reader, package: Package) -> dict[str, Any]:
+    def rehearse(self, reader: Reader, code: Code) -> dict[str, Any]:
         self.note("rehearse")
-        return {"CodeSha256": package.code_sha256}
+        return {"CodeSha256": code.code_sha256}
 
-    def accept(self, transaction: Transaction, package: Package | None) -> Accepted:
+    def accept(self, transaction: Transaction, code: Code | None) -> Accepted:
         self.note("accept")
         return Accepted(answer={}, unfinished=Unfinished(key=KEY, new=live("new"), old=live("old")))
 
-    def stage(self, data: bytes) -> Staged:
+    def stage(self, data: Bytes, *, largest: int, sealing: Sealing | None = None, keep_zip: bool = True) -> Staged:
         self.note("stage")
         return Staged()
 
-    def find_runtime(self, name: str) -> str | None:
-        self.note("runtime")
-        return None
+    def open(self, name: str) -> BinaryIO:
+        raise NotImplementedError
+
+    async def download(self, location: ObjectLocation, into: Path, most: int) -> StoredObject:
+        raise NotImplementedError
+
+    async def resolve(self, uri: str, region: str) -> ResolvedImage:
+        raise NotImplementedError
 
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         self.note(f"prepare {new.deployment}")
@@ -99,13 +121,26 @@ class Recorder:
     def unfinished(self, reader: Reader) -> Sequence[Unfinished]:
         return [Unfinished(key=KEY, new=live("new"), old=live("old"))]
 
-    def finish(self, transaction: Transaction, deployment: Unfinished) -> bool:
+    def finish(self, transaction: Transaction, deployment: Unfinished, steps: Mapping[str, float]) -> bool:
         self.note("finish")
         return not self.gone
 
-    def fail(self, transaction: Transaction, deployment: Unfinished, code: str, reason: str) -> bool:
+    def fail(
+        self, transaction: Transaction, deployment: Unfinished, steps: Mapping[str, float], code: str, reason: str
+    ) -> bool:
         self.note(f"fail {code}")
         return True
+
+
+class Verifier:
+    """Code signing, apart because its method is called like one of a change."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    async def check(self, data: Bytes, trust: Any, subject: str) -> Signature | None:
+        self._recorder.note(f"verify with {trust}")
+        return None
 
 
 @pytest.fixture
@@ -116,9 +151,7 @@ def recorder() -> Recorder:
 @pytest.fixture
 async def deployments(recorder: Recorder) -> AsyncIterator[Deployments]:
     state = SqliteState.in_memory()
-    yield Deployments(
-        state=state, packages=recorder, cutover=recorder, ledger=recorder, find_runtime=recorder.find_runtime
-    )
+    yield Deployments(state=state, rooms=recorder.rooms, cutover=recorder, ledger=recorder)
     state.close()
 
 
@@ -134,13 +167,13 @@ class Flaky(SqliteState):
         return await super().write(work)
 
 
-SWAP = ["runtime", "prepare new", "warm new as old", "gate closed", "finish", "gate open, retired old"]
+SWAP = ["prepare new", "warm new as old", "gate closed", "finish", "gate open, retired old"]
 
 
 async def test_with_code(deployments: Deployments, recorder: Recorder) -> None:
     await deployments.deploy(recorder)
     await deployments.idle()
-    assert recorder.steps == ["check", "stage", "accept", *SWAP]
+    assert recorder.steps == ["check", "verify with trust", "stage", "accept", *SWAP]
 
 
 async def test_without_code(deployments: Deployments, recorder: Recorder) -> None:
@@ -153,7 +186,7 @@ async def test_without_code(deployments: Deployments, recorder: Recorder) -> Non
 async def test_a_rehearsal(deployments: Deployments, recorder: Recorder) -> None:
     assert await deployments.rehearse(recorder) == {"CodeSha256": "AA=="}
     await deployments.idle()
-    assert recorder.steps == ["check", "stage", "rehearse"]
+    assert recorder.steps == ["check", "verify with trust", "stage", "rehearse"]
 
 
 async def test_after_a_restart_nothing_is_warmed(deployments: Deployments, recorder: Recorder) -> None:
@@ -161,7 +194,7 @@ async def test_after_a_restart_nothing_is_warmed(deployments: Deployments, recor
     assert recorder.steps == [step for step in SWAP if not step.startswith("warm")]
 
 
-@pytest.mark.parametrize("step", ["check", "stage", "accept"])
+@pytest.mark.parametrize("step", ["check", "verify with trust", "stage", "accept"])
 async def test_a_refusal_ends_it(deployments: Deployments, recorder: Recorder, step: str) -> None:
     recorder.refusals[step] = ResourceConflictException("no")
     with pytest.raises(ResourceConflictException):
@@ -177,7 +210,7 @@ async def test_the_size_is_looked_at_before_the_zip_is_opened(deployments: Deplo
     assert recorder.steps == ["check"]
 
 
-@pytest.mark.parametrize("step", ["runtime", "warm new as old", "finish"])
+@pytest.mark.parametrize("step", ["prepare new", "warm new as old", "finish"])
 async def test_a_fault_after_the_acceptance_is_a_failed_deployment(
     deployments: Deployments, recorder: Recorder, step: str
 ) -> None:
@@ -205,10 +238,9 @@ async def test_a_full_disk_delays_the_end_and_does_not_lose_it(recorder: Recorde
     state = Flaky.in_memory()
     deployments = Deployments(
         state=state,
-        packages=recorder,
+        rooms=recorder.rooms,
         cutover=recorder,
         ledger=recorder,
-        find_runtime=recorder.find_runtime,
         again_seconds=0.0,
     )
     state.failures = 4  # success and failure, twice

@@ -157,12 +157,6 @@ async def test_code_that_is_refused(world: World, code: dict[str, Any], message:
         await world.get()
 
 
-@pytest.mark.parametrize("code", [{"S3Bucket": "b", "S3Key": "k"}, {"ImageUri": "i"}])
-async def test_sources_that_this_version_has_not(world: World, code: dict[str, Any]) -> None:
-    with pytest.raises(InvalidParameterValueException, match=r"is not supported by this version of Lamina yet"):
-        await world.do("CreateFunction", **creation(Code=code))
-
-
 async def test_more_than_fifty_mebibytes(world: World) -> None:
     with pytest.raises(RequestEntityTooLargeException, match=r"^Zipped size must be smaller than 52428800 bytes$"):
         await world.create(code=bytes(52_428_801))
@@ -174,17 +168,12 @@ async def test_more_than_fifty_mebibytes(world: World) -> None:
         ("VpcConfig", {"SubnetIds": ["subnet-1"], "SecurityGroupIds": []}),
         ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/x"}]),
         ("Layers", ["arn"]),
-        ("ImageConfig", {"Command": ["c"]}),
         ("DeadLetterConfig", {"TargetArn": "arn:aws:sqs:eu-west-1:123456789012:q"}),
-        ("KMSKeyArn", "arn"),
         ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("TracingConfig", {"Mode": "Active"}),
-        ("CodeSigningConfigArn", "arn"),
         ("CapacityProviderConfig", {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "a"}}),
         ("DurableConfig", {"ExecutionTimeout": 1}),
         ("TenancyConfig", {"TenantIsolationMode": "PER_TENANT"}),
-        ("PackageType", "Image"),
-        ("PublishTo", "LATEST_PUBLISHED"),
         ("AMemberOfTomorrow", {"Mode": "On"}),
     ],
 )
@@ -210,11 +199,6 @@ async def test_nothing_is_stored_and_ignored(world: World, member: str, value: o
 async def test_what_asks_for_nothing_is_accepted(world: World, member: str, value: object) -> None:
     await world.create(**{member: value})
     assert (await world.get())["State"] == "Active"
-
-
-async def test_a_foreign_architecture_is_refused(world: World) -> None:
-    with pytest.raises(InvalidParameterValueException, match=r"arm64 on a machine that is x86_64"):
-        await world.create(Architectures=["arm64"])
 
 
 async def test_a_runtime_that_has_ended(world: World) -> None:

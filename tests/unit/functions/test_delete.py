@@ -53,9 +53,9 @@ async def test_all_its_environments_are_retired(function: World) -> None:
 async def test_its_packages_are_no_longer_in_use(function: World) -> None:
     await function.publish()
     await function.update()
-    assert len(await function.functions.packages_in_use()) == 2
+    assert len(await function.functions.in_use()) == 2
     await delete(function)
-    assert await function.functions.packages_in_use() == set()
+    assert await function.functions.in_use() == set()
 
 
 class TestVersion:

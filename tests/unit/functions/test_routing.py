@@ -77,7 +77,8 @@ async def test_all_that_an_environment_is_made_of(world: World) -> None:
     live = (await world.route()).targets[0][1]
     assert (live.runtime, live.handler, live.architecture) == ("python3.12", "app.handler", "x86_64")
     assert (live.timeout, live.memory_size, live.ephemeral_storage) == (9, 512, 1024)
-    assert (live.variables, live.log_group, live.log_format) == ({"A1": "b"}, "g", "JSON")
+    assert (live.log_group, live.log_format) == ("g", "JSON")
+    assert await world.secrets.unseal(live.key, live.sealed or "") == {"A1": "b"}
     assert (live.log_level, live.system_log_level) == ("WARN", "INFO")
     assert re.fullmatch("[0-9a-f]{64}", live.package)
 

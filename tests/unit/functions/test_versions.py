@@ -95,7 +95,7 @@ async def test_an_unknown_function(world: World) -> None:
 
 
 async def test_the_managed_instances_of_aws(function: World) -> None:
-    with pytest.raises(InvalidParameterValueException, match=r"^PublishTo is not supported"):
+    with pytest.raises(InvalidParameterValueException, match=r"^PublishTo is supported for functions with a capacity"):
         await function.publish(PublishTo="LATEST_PUBLISHED")
 
 

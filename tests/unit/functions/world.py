@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
+import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Set
+from collections.abc import AsyncIterator, Mapping, Set
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any
+from pathlib import Path
+from tempfile import gettempdir
+from typing import Any, BinaryIO
 
-from lamina.errors import InvalidParameterValueException
+from lamina.blobs import BlobMissing
+from lamina.deploy import Rooms, Sealing
+from lamina.errors import InvalidParameterValueException, KMSDisabledException, VersionUnavailable
 from lamina.functions import Call, FunctionKey, Functions, LiveVersion, Route
+from lamina.objects import ObjectLocation
 from lamina.settings import Settings
 from lamina.state import State
 
@@ -24,31 +31,133 @@ CALL = Call(account_id=ACCOUNT, region=REGION, request_id="r", access_key_id="k"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedPackage:
-    digest: str
+    name: str
     code_sha256: str
     code_size: int
-    unpacked_size: int
+    native: dict[str, tuple[str, ...]] | None = None
 
 
 @dataclass
 class FakePackages:
-    """Takes everything but what begins with ``bad``."""
+    """Takes everything but what begins with ``bad``; what begins with ``arm`` has native code for arm64."""
 
     staged: list[bytes] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    kept: list[bool] = field(default_factory=list)
 
-    def stage(self, data: bytes) -> StagedPackage:
+    def stage(
+        self, data: bytes | memoryview, *, largest: int, sealing: Sealing | None = None, keep_zip: bool = True
+    ) -> StagedPackage:
+        data = bytes(data)
         if data.startswith(b"bad"):
             raise InvalidParameterValueException(
                 "Could not unzip uploaded file. Please check your file, then try to upload again."
             )
         self.staged.append(data)
+        self.keys.append(sealing.key_arn if sealing else "")
+        self.kept.append(keep_zip)
         digest = hashlib.sha256(data)
         return StagedPackage(
-            digest=digest.hexdigest(),
+            name=digest.hexdigest(),
             code_sha256=b64encode(digest.digest()).decode(),
             code_size=len(data),
-            unpacked_size=len(data),
+            native={"arm64": ("lib/native.so",)} if data.startswith(b"arm") else {},
         )
+
+    def open(self, name: str) -> BinaryIO:
+        for data in self.staged:
+            if hashlib.sha256(data).hexdigest() == name:
+                return io.BytesIO(data)
+        raise BlobMissing(name)
+
+
+@dataclass
+class FakeObjects:
+    """Objects by (bucket, key, version); the last of a bucket and key is the newest. A version None is unversioned."""
+
+    objects: dict[tuple[str, str, str | None], bytes] = field(default_factory=dict)
+
+    async def download(self, location: ObjectLocation, into: Path, most: int) -> StoredVersion:
+        for (bucket, key, version), data in reversed(self.objects.items()):
+            if (bucket, key) == (location.bucket, location.key) and location.version in (None, version):
+                into.write_bytes(data)
+                return StoredVersion(version)
+        raise InvalidParameterValueException(
+            "Error occurred while GetObject. S3 Error Code: NoSuchKey. "
+            "S3 Error Message: The specified key does not exist."
+        )
+
+
+@dataclass(frozen=True)
+class StoredVersion:
+    version: str | None
+
+
+@dataclass(frozen=True)
+class FakeImage:
+    digest: str
+    resolved_uri: str
+    architecture: str = "x86_64"
+
+
+@dataclass
+class FakeImages:
+    """Images by tag or digest: what is after the repository in their URI."""
+
+    tags: dict[str, FakeImage] = field(default_factory=dict)
+
+    def push(self, repository: str, tag: str, content: str, architecture: str = "x86_64") -> str:
+        digest = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+        image = FakeImage(digest, f"{repository}@{digest}", architecture)
+        self.tags[f"{repository}:{tag}"] = self.tags[image.resolved_uri] = image
+        return digest
+
+    async def resolve(self, uri: str, region: str) -> FakeImage:
+        if uri not in self.tags:
+            raise InvalidParameterValueException(f"Source image {uri} does not exist. Provide a valid source image.")
+        return self.tags[uri]
+
+
+@dataclass
+class FakeVerification:
+    """Finds the signature that a test has put there; ``failure`` is what the next check raises."""
+
+    signature: FakeSignature | None = None
+    failure: Exception | None = None
+    trusts: list[Any] = field(default_factory=list)
+
+    async def check(self, data: bytes | memoryview, trust: Any, subject: str) -> FakeSignature | None:
+        self.trusts.append(trust)
+        if self.failure is not None:
+            raise self.failure
+        return self.signature
+
+
+@dataclass(frozen=True)
+class FakeSignature:
+    profile_version_arn: str
+    job_arn: str
+
+
+@dataclass
+class FakeSecrets:
+    """Seals by writing the key beside the variables; ``disabled`` keys open nothing."""
+
+    disabled: set[str] = field(default_factory=set)
+
+    async def seal(self, key: FunctionKey, variables: Mapping[str, str], kms_key: str, role: str = "") -> str:
+        self._check(kms_key)
+        return json.dumps({"key": kms_key, "variables": dict(variables)})
+
+    async def unseal(self, key: FunctionKey, sealed: str, role: str = "") -> dict[str, str]:
+        document = json.loads(sealed)
+        self._check(document["key"])
+        variables: dict[str, str] = document["variables"]
+        return variables
+
+    def _check(self, kms_key: str) -> None:
+        if kms_key in self.disabled:
+            raise KMSDisabledException(f"{kms_key} is disabled.")
 
 
 class FakeCutover:
@@ -60,6 +169,7 @@ class FakeCutover:
         self.retired: set[str] = set()
         self.prepared: list[LiveVersion] = []
         self.failure: Exception | None = None
+        self.missing: dict[str, str] = {}
         self._open = asyncio.Event()
         self._open.set()
 
@@ -71,6 +181,8 @@ class FakeCutover:
 
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         self.prepared.append(new)
+        if new.runtime in self.missing:
+            raise VersionUnavailable("InvalidRuntime", self.missing[new.runtime])
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         self.warmed.append((new, old))
@@ -94,18 +206,28 @@ class World:
     def __init__(self, state: State, **settings: Any) -> None:
         self.state = state
         self.packages = FakePackages()
+        self.objects = FakeObjects()
+        self.images = FakeImages()
+        self.verification = FakeVerification()
+        self.secrets = FakeSecrets()
         self.cutover = FakeCutover()
-        self.missing: dict[str, str] = {}
+        self.missing = self.cutover.missing
         self.functions = Functions(
             state=state,
-            packages=self.packages,
+            rooms=Rooms(
+                packages=self.packages,
+                objects=self.objects,
+                images=self.images,
+                verification=self.verification,
+                scratch=Path(gettempdir()),
+            ),
             cutover=self.cutover,
             settings=replace(Settings(), **settings),
-            find_runtime=self.missing.get,
+            secrets=self.secrets,
             locate=lambda call, key, version, digest: f"{call.base_url}/{key.name}/{version}/{digest}",
             architecture="x86_64",
         )
-        self._operations = self.functions.operations()
+        self._operations = {**self.functions.operations(), **self.functions.extensions()}
 
     async def begin(self, operation: str, /, **params: Any) -> dict[str, Any]:
         """Run an operation; a deployment that it accepts may still be under way."""

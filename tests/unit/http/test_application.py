@@ -32,7 +32,11 @@ async def test_a_link_to_a_package_that_is_gone_is_not_found(error: Exception) -
         handlers={},
         executor=None,  # type: ignore[arg-type]
         enqueue=None,  # type: ignore[arg-type]
-        logs={},
+        json={},
+        rest={},
+        extensions={},
+        s3=None,
+        rate=0.0,
         open_package=open_package,
         download_key_id=KEY.access_key_id,
     )

@@ -15,9 +15,9 @@ from lamina.errors import InvalidParameterValueException
 from lamina.functions import Call
 from lamina.http import ServiceModel
 from lamina.http._validation import validate
+from lamina.objects import ObjectLocation
 from lamina.signing import (
     Authority,
-    ObjectLocation,
     Signature,
     SignerApi,
     Trust,

@@ -39,8 +39,12 @@ LIMIT :count;
 -- Functions whose creation or update was accepted and has not ended.
 SELECT * FROM functions WHERE state = 'Pending' OR update_status = 'InProgress';
 
+-- name: functions_available
+-- No function is known to be gone.
+UPDATE functions SET state = 'Active', state_reason = NULL, state_reason_code = NULL WHERE state = 'Inactive';
+
 -- name: packages_in_use
--- The packages of all functions and versions.
+-- The packages and images of all functions and versions.
 SELECT shown_package AS package FROM functions
 UNION SELECT serving_package FROM functions WHERE serving_package IS NOT NULL
 UNION SELECT package FROM versions;

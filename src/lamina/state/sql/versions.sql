@@ -22,6 +22,15 @@ INSERT INTO versions (
 UPDATE versions SET state = :state, state_reason = :state_reason, state_reason_code = :state_reason_code
 WHERE function_id = :function_id AND edition = :edition AND state = 'Pending';
 
+-- name: version_state
+-- The state of one version.
+UPDATE versions SET state = :state, state_reason = :state_reason, state_reason_code = :state_reason_code
+WHERE function_id = :function_id AND version = :version;
+
+-- name: versions_available
+-- No version is known to be gone.
+UPDATE versions SET state = 'Active', state_reason = NULL, state_reason_code = NULL WHERE state = 'Inactive';
+
 -- name: version_delete
 -- The end of a version.
 DELETE FROM versions WHERE function_id = :function_id AND version = :version;
