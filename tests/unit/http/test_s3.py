@@ -20,6 +20,7 @@ from lamina.http import S3Gateway, Verifier
 from lamina.http._request import Request
 from lamina.http._s3_chunks import unsigned
 from lamina.http._s3_forward import path_of
+from lamina.http._sigv4 import OutOfTime
 from lamina.objects import Exchange, MemoryObjects, NoUpstream, Upstream, UpstreamDown
 from lamina.settings import AccessKey
 
@@ -244,6 +245,16 @@ async def test_the_hash_of_the_body_must_be_there(open_gateway):
 
     assert await client.send(request) == 400
     assert client.code == "InvalidRequest"
+
+
+async def test_a_signature_of_another_time_is_told_from_a_wrong_one(open_gateway):
+    client = await open_gateway(Store())
+    request = put()
+    client.gateway._verifier._now = lambda: datetime(2001, 1, 1, tzinfo=UTC)
+
+    assert await client.send(request) == 403
+    assert client.code == "RequestTimeTooSkewed"
+    assert OutOfTime("elsewhere").code == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize("payload", ["abc", "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"])
