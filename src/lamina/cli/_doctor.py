@@ -13,7 +13,15 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from lamina.runtimes import Runtime, Runtimes
-from lamina.sandbox import MEANING, Capability, Launcher, Report, SandboxUnavailable
+from lamina.sandbox import (
+    ARCHITECTURES,
+    MEANING,
+    Capability,
+    Launcher,
+    Report,
+    SandboxUnavailable,
+    native_architecture,
+)
 from lamina.settings import Settings
 
 
@@ -30,7 +38,8 @@ def doctor(settings: Settings) -> None:
     console.print(f"[bold]Isolation: level {report.level}[/]: {MEANING[report.level]}.")
     console.print(f"{_why(report, settings.isolation)}\n")
     console.print(_capabilities(report.capabilities))
-    console.print(_runtimes(Runtimes.discover()))
+    console.print(_architectures(report))
+    console.print(_runtimes(Runtimes.discover(lack=report.lack)))
 
 
 async def _report(isolation: str) -> Report:
@@ -56,6 +65,16 @@ def _capabilities(capabilities: Sequence[Capability]) -> Table:
         here = Text("yes", "green") if each.works else Text(f"no: {each.reason}", "red")
         levels = ", ".join(each.needed_for) or "optional"
         table.add_row(each.name, levels, here, Text("" if each.works else each.remedy))
+    return table
+
+
+def _architectures(report: Report) -> Table:
+    """What programs run here: those of provided runtimes and of images, which are emulated where they are foreign."""
+    table = Table("architecture", "provided runtimes and images")
+    for name in ARCHITECTURES:
+        native, lacking = name == native_architecture(), report.lack(name)
+        here = Text("native" if native else "emulated", "green") if not lacking else Text(f"no: {lacking}", "red")
+        table.add_row(name, here)
     return table
 
 

@@ -1,5 +1,6 @@
 """Isolation: one file a kernel step, and the levels that put the steps together."""
 
+from lamina.sandbox._foreign import ARCHITECTURES
 from lamina.sandbox._foreign import native as native_architecture
 from lamina.sandbox._interface import (
     Bind,
@@ -15,6 +16,7 @@ from lamina.sandbox._launcher import Launcher, probe
 from lamina.sandbox._report import MEANING, Capability, Report, doctor
 
 __all__ = [
+    "ARCHITECTURES",
     "MEANING",
     "Bind",
     "Capability",

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lamina.cli import _doctor, main
-from lamina.sandbox import Capability, Launcher, Report, SandboxUnavailable
+from lamina.sandbox import Capability, Launcher, Report, SandboxUnavailable, native_architecture
 
 NAMESPACES = Capability(name="namespaces", works=True, reason="", remedy="run as root", needed_for=("A", "B"))
 USER = Capability(name="own user", works=False, reason="needs root", remedy="run as root", needed_for=("A",))
@@ -95,3 +95,13 @@ def test_nothing_is_left_running_or_lying_about(monkeypatch: pytest.MonkeyPatch,
     directory, launcher = opened[0]
     assert not directory.exists()
     assert launcher._connection.lost
+
+
+def test_the_architectures_that_run_here(machine: Machine) -> None:
+    rows = {line.split("│")[1].strip(): line for line in run().output.splitlines() if line.count("│") == 3}
+    assert "native" in rows[native_architecture()]
+    foreign = "arm64" if native_architecture() == "x86_64" else "x86_64"
+    assert "emulated" in rows[foreign]
+    missing = Capability(name="foreign architecture", works=False, reason="no qemu", remedy="get it", needed_for=())
+    machine.report = Report(level="B", capabilities=(missing,))
+    assert "no: no qemu (get it)" in run().output
