@@ -301,6 +301,7 @@ def test_lamina_sign_signs_a_file_beside_a_running_service(address, boto, signer
         (None, ("app.zip", "team"), "app.zip: No such file or directory"),
         (b"", ("app.zip", "team"), "app.zip is not a zip file that can be signed"),
         (b"no zip", ("app.zip", "team"), "app.zip is not a zip file that can be signed"),
+        (package().replace(b"KIMS", b"KIMT"), ("app.zip", "team"), "app.zip is not a zip file that can be signed"),
         (package(), ("app.zip", "none"), "The signing profile none does not exist."),
         (package(), ("app.zip", "team", "missing/out.zip"), "No such file or directory"),
     ],

@@ -57,8 +57,8 @@ class Verification:
         ``trust`` is the configuration of the function ``subject``, None without one; then nothing is refused. Raises
         InvalidCodeSignatureException and CodeVerificationFailedException.
         """
-        view = memoryview(data)
-        inspected = await self._inspected(view, trust, subject) if may_be_signed(view) else None
+        with memoryview(data) as view:
+            inspected = await self._inspected(view, trust, subject) if may_be_signed(view) else None
         if inspected is None:
             if trust is not None:
                 self._fault(Fault.MISMATCH, trust, subject, "it is not signed")

@@ -141,33 +141,35 @@ def _check_local(data: memoryview, offset: int, name: bytes, method: int) -> int
     return int(name_at + name_size + extra)
 
 
-def contents(data: memoryview, entry: Entry) -> Iterator[bytes | memoryview]:
-    """What an entry holds, at most 1 MiB at a time; size and CRC-32 are proved by the end. Raises ``BadZip``."""
-    packed = data[entry.start : entry.start + entry.packed]
-    pieces = _stored(packed) if entry.method == _STORED else _inflated(packed, entry)
+def contents(data: memoryview, entry: Entry) -> Iterator[bytes]:
+    """What an entry holds, at most 1 MiB at a time; size and CRC-32 are proved by the end. Raises ``BadZip``.
+
+    Nothing holds on to ``data``, an exception neither: what lies under it, such as a mapped file, can be closed.
+    """
     crc = size = 0
-    for piece in pieces:
-        crc = zlib.crc32(piece, crc)
-        size += len(piece)
-        yield piece
+    with data[entry.start : entry.start + entry.packed] as packed:
+        for piece in _stored(packed) if entry.method == _STORED else _inflated(packed, entry):
+            crc = zlib.crc32(piece, crc)
+            size += len(piece)
+            yield piece
     if size != entry.size or crc != entry.crc:
         raise BadZip(f"{entry.name[:300]!r}: not of the declared size and CRC-32")
 
 
-def _stored(packed: memoryview) -> Iterator[memoryview]:
+def _stored(packed: memoryview) -> Iterator[bytes]:
     for start in range(0, len(packed), _PIECE):
-        yield packed[start : start + _PIECE]
+        yield bytes(packed[start : start + _PIECE])
 
 
 def _inflated(packed: memoryview, entry: Entry) -> Iterator[bytes]:
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     left = entry.size + 1  # one byte more than declared is enough to see the lie
     taken = 0
-    ahead: bytes | memoryview = b""
+    ahead = b""
     try:
         while not stream.eof and left:
             if not ahead:
-                ahead = packed[taken : taken + _PACKED_PIECE]
+                ahead = bytes(packed[taken : taken + _PACKED_PIECE])
                 taken += len(ahead)
             piece = stream.decompress(ahead, min(left, _PIECE))
             if not piece and not ahead:  # zlib may hold output back after the last input, so only this is the end
@@ -196,8 +198,8 @@ def append(data: memoryview, added: Sequence[tuple[bytes, bytes]]) -> bytes:
         raise BadZip("too large")
     count = directory.entries + len(added)
     end = _END.pack(_END_MARK, 0, 0, count, count, size, directory.start + len(local), len(directory.comment))
-    middle = data[directory.start : directory.end]
-    return b"".join((data[: directory.start], local, middle, central, end, directory.comment))
+    middle = slice(directory.start, directory.end)
+    return b"".join((data[: directory.start], local, data[middle], central, end, directory.comment))
 
 
 def _headers(name: bytes, body: bytes, offset: int) -> tuple[bytes, bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import mmap
 from datetime import timedelta
 
 import pytest
@@ -134,6 +135,22 @@ async def test_a_tampered_package_is_always_refused(signer, signed, policy, capl
 
     assert await signer.faults() == {"INVALID": 1}
     assert "changed after it was signed" in caplog.text
+
+
+@pytest.mark.parametrize("damage", [(b"app.py", b"api.py"), (b"KIMS", b"KIMT")])
+async def test_a_mapped_file_can_be_closed_after_a_refusal(signer, signed, damage, tmp_path):
+    data, arn = signed
+    assert damage[0] in data
+    path = tmp_path / "app.zip"
+    path.write_bytes(data.replace(*damage))
+    with (
+        path.open("rb") as file,
+        pytest.raises(InvalidCodeSignatureException) as refusal,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages,
+        memoryview(pages) as view,
+    ):
+        await signer.verification.check(view, trust(arn), "f")
+    assert refusal.value.__traceback__ is not None
 
 
 async def test_without_a_configuration_a_tampered_package_counts_as_unsigned(signer, signed):
