@@ -98,11 +98,12 @@ def _spawn(folder: Path, weed: Path) -> tuple[subprocess.Popen[bytes], socket.so
     access_key_id, secret_access_key = _seaweed.prepare(folder)
     ports = _seaweed.free_ports()
     command = _seaweed.command(weed, folder, ports)
+    leftovers = os.pathsep.join(_seaweed.sockets(ports))
     ours, theirs = socket.socketpair()
     with theirs:
         try:
             process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno()), str(folder), *command],
+                [sys.executable, "-I", "-S", str(_SCRIPT), str(theirs.fileno()), str(folder), leftovers, *command],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

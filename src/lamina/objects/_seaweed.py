@@ -119,6 +119,18 @@ def command(weed: Path, folder: Path, ports: Ports) -> list[str]:
     ]
 
 
+def sockets(ports: Ports) -> list[str]:
+    """Where it puts sockets beside its ports, whatever its flags say; one that is killed leaves them there."""
+    above = {
+        "master": ports.master_grpc,
+        "volume": ports.volume_grpc,
+        "filer": ports.filer_grpc,
+        "s3": ports.s3_grpc,
+        "admin": ports.admin + _ADMIN_OFFSET,
+    }
+    return [f"/tmp/seaweedfs-{name}-grpc-{port}.sock" for name, port in above.items()]  # noqa: S108
+
+
 def prepare(folder: Path) -> tuple[str, str]:
     """Make the folder and what the store reads from it; the pair of keys that S3's requests are signed with.
 

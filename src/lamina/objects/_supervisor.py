@@ -1,5 +1,6 @@
-"""Runs the embedded store for as long as the server lives: ``python -I -S _supervisor.py SOCKET FOLDER COMMAND...``.
+"""Runs the embedded store for as long as the server lives.
 
+``python -I -S _supervisor.py SOCKET FOLDER LEFTOVERS COMMAND...``, LEFTOVERS being paths with colons between them.
 The server never forks, and it can be killed at any time. So this small process stands between: it ends the store when
 the server's end of the socket closes, however that happens, and ends itself when the store does. Should it be killed
 itself, the kernel kills the store.
@@ -7,6 +8,7 @@ itself, the kernel kills the store.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -19,8 +21,11 @@ _GRACE_MS = 5000
 _CANNOT_RUN = 127
 
 
-def main(lifeline: int, folder: str, command: list[str]) -> int:
-    """Run ``command`` in ``folder``; its exit status as a shell gives it, or 0 if the server ended first."""
+def main(lifeline: int, folder: str, leftovers: list[str], command: list[str]) -> int:
+    """Run ``command`` in ``folder``; its exit status as a shell gives it, or 0 if the server ended first.
+
+    ``leftovers`` are files that it may leave behind elsewhere, to be removed after its end.
+    """
     os.chdir(folder)
     os.umask(0o077)
     # The store has the lock, too: a new one waits for the end of one that has outlived its server.
@@ -29,6 +34,15 @@ def main(lifeline: int, folder: str, command: list[str]) -> int:
     if _wait([lifeline], 0):
         return 0
     child = _start(command, lock)
+    try:
+        return _watch(lifeline, child)
+    finally:
+        for path in leftovers:
+            with contextlib.suppress(OSError):
+                os.unlink(path)  # noqa: PTH108
+
+
+def _watch(lifeline: int, child: int) -> int:
     descriptor = os.pidfd_open(child)
     if lifeline in _wait([lifeline, descriptor], None):
         os.kill(child, signal.SIGTERM)
@@ -68,4 +82,4 @@ def _wait(descriptors: list[int], milliseconds: int | None) -> list[int]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    sys.exit(main(int(sys.argv[1]), sys.argv[2], sys.argv[3].split(os.pathsep), sys.argv[4:]))

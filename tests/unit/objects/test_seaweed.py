@@ -138,8 +138,12 @@ async def test_what_was_stored_outlives_a_kill_and_other_ports(tmp_path):
     contents = [os.urandom(size) for size in (10, 100_000, 9_000_000)]
     versions = [await objects.write("code", "k", content) for content in contents]
     assert objects._process is not None
-    os.kill(child_of(objects._process._process.pid), 9)
+    pid = child_of(objects._process._process.pid)
+    sockets = sockets_of(pid)
+    os.kill(pid, 9)
     await objects.close()
+    assert sockets
+    assert not any(path.exists() for path in sockets)
 
     again = EmbeddedObjects(tmp_path / "s3", WEED)
     for version, content in zip(versions, contents, strict=True):
@@ -148,6 +152,18 @@ async def test_what_was_stored_outlives_a_kill_and_other_ports(tmp_path):
     assert await again.write("code", "k", b"more")
     assert (await again.upstream()).endpoint != upstream.endpoint
     await again.close()
+
+
+def sockets_of(pid: int) -> list[Path]:
+    """The sockets outside its folder."""
+    words = Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    ports = [int(word.rpartition("=")[2]) for word in words if "port" in word]
+    return [
+        path
+        for port in ports
+        for number in (port, port + 10_000)
+        for path in Path("/tmp").glob(f"seaweedfs-*-{number}.sock")
+    ]
 
 
 def make_bucket(upstream: object) -> None:
