@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Set
-from contextlib import nullcontext
+from collections.abc import Iterator, Set
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,8 +43,17 @@ class CodeStore:
         with nullcontext() if sealing is None else self._blobs.unlocked(name, sealing.user):
             return self._home(name).tree(name)
 
+    @contextmanager
+    def opened(self, name: str, sealing: Sealing | None) -> Iterator[BinaryIO]:
+        """The zip as it came, for the time of a block, on behalf of whom ``sealing`` names.
+
+        Raises ``BlobMissing`` and ServiceErrors of the key.
+        """
+        with nullcontext() if sealing is None else self._blobs.unlocked(name, sealing.user), self.open(name) as package:
+            yield package
+
     def open(self, name: str) -> BinaryIO:
-        """The zip as it came. Raises ``BlobMissing`` and ServiceErrors of the key."""
+        """The zip as it came; the key is asked on behalf of the account."""
         return self._home(name).open(name)
 
     def missing_bytecode(self, name: str, tag: str) -> int:

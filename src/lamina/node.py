@@ -24,6 +24,7 @@ from lamina.images import Images, Registries
 from lamina.keys import KeyRing
 from lamina.kms import (
     BlockingKeys,
+    Calendar,
     EmbeddedKms,
     KeyService,
     KeyStore,
@@ -74,6 +75,7 @@ class Node:
         self._logs = LogStore(data / "logs")
         self._runtimes = Runtimes.discover()
         key_store = KeyStore(state, master, _now_ms)
+        self._calendar = Calendar(key_store)
         key_service = RemoteKms(settings.kms_endpoint) if settings.kms_endpoint else EmbeddedKms(key_store)
         self._code = _open_code(data, key_service)
         self._images = _open_images(data / "images", settings)
@@ -122,7 +124,11 @@ class Node:
             handlers=self._functions.operations(),
             executor=self._execution,
             enqueue=self._enqueue,
-            json={"logs": LogsApi(self._logs).operations(), "kms": KmsApi(key_store).operations()},
+            json={
+                "logs": LogsApi(self._logs).operations(),
+                # A real KMS has its own address, and its keys are not these.
+                **({} if settings.kms_endpoint else {"kms": KmsApi(key_store).operations()}),
+            },
             rest={"signer": self._signer.operations()},
             extensions=self._functions.extensions(),
             s3=S3Gateway(self._objects, verifier, self._find_key, _now),
@@ -156,6 +162,7 @@ class Node:
             raise CannotStart(str(error)) from None
         keys.open(data, announce)
         node = cls(settings, address, keys, state, launcher, master)
+        await node._calendar.start()
         await node._functions.recover()
         await node._signer.recover()
         await node._events.start()
@@ -172,6 +179,7 @@ class Node:
         await self._execution.close()
         await self._launcher.close()
         await asyncio.gather(*self._tasks)
+        await self._calendar.close()
         await self._objects.close()
         await asyncio.to_thread(self._images.close)
         self._logs.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
@@ -114,8 +115,8 @@ class Packages(Protocol):
         kept, because it can be read again.
         """
 
-    def open(self, name: str) -> BinaryIO:
-        """The zip as it came; blocking. Raises ``BlobMissing``."""
+    def opened(self, name: str, sealing: Sealing | None) -> AbstractContextManager[BinaryIO]:
+        """The zip as it came, for the time of a block; blocking. Raises ``BlobMissing`` and ServiceErrors of a key."""
 
 
 class StoredObject(Protocol):

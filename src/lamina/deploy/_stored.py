@@ -41,14 +41,14 @@ class StoredCode:
             return await source.obtain(order, rooms, step)
         with ExitStack() as stack:
             with step("read"):
-                data = await asyncio.to_thread(stack.enter_context, _contents(code, rooms))
+                data = await asyncio.to_thread(stack.enter_context, _contents(code, order, rooms))
             taken = await take_zip(data, S3_BYTES, order, rooms, step)
         return replace(taken, origin=code.origin)
 
 
 @contextmanager
-def _contents(code: Code, rooms: Rooms) -> Iterator[memoryview]:
-    with rooms.packages.open(code.package) as package:
+def _contents(code: Code, order: Order, rooms: Rooms) -> Iterator[memoryview]:
+    with rooms.packages.opened(code.package, order.sealing) as package:
         if code.kms_key:
             # What is encrypted at rest does not go to the disk in the clear.
             yield memoryview(package.read())

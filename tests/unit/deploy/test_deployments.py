@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence, Set
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -94,7 +94,7 @@ class Recorder:
         self.note("stage")
         return Staged()
 
-    def open(self, name: str) -> BinaryIO:
+    def opened(self, name: str, sealing: Sealing | None) -> AbstractContextManager[BinaryIO]:
         raise NotImplementedError
 
     async def download(self, location: ObjectLocation, into: Path, most: int) -> StoredObject:

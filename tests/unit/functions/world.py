@@ -8,7 +8,7 @@ import io
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping, Set
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import gettempdir
@@ -64,7 +64,7 @@ class FakePackages:
             native={"arm64": ("lib/native.so",)} if data.startswith(b"arm") else {},
         )
 
-    def open(self, name: str) -> BinaryIO:
+    def opened(self, name: str, sealing: Sealing | None) -> AbstractContextManager[BinaryIO]:
         for data in self.staged:
             if hashlib.sha256(data).hexdigest() == name:
                 return io.BytesIO(data)
