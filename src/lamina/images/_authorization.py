@@ -69,7 +69,7 @@ def parse_challenges(headers: Iterable[str]) -> dict[str, dict[str, str]]:
         text = header[:_LONGEST_CHALLENGE]
         starts = [*_SCHEME.finditer(text)]
         ends = [*(match.start() for match in starts[1:]), len(text)]
-        for match, end in zip(starts, ends, strict=True):
+        for match, end in zip(starts, ends, strict=False):
             found = _PARAMETER.findall(text[match.end() : end])
             challenges.setdefault(match[1].lower(), {name.lower(): quoted or plain for name, quoted, plain in found})
     return challenges

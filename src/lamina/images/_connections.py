@@ -27,6 +27,9 @@ from lamina.images._registries import Registry
 _TRANSPORT = (HTTPError, HTTPException, OSError, ValueError)  # ValueError: a Location or a length that is none
 
 
+_CONNECTIONS = 4  # to each host, kept for the next request: as many as ask at once
+
+
 class Connections:
     """The connections of one operation. ``close`` ends them all; after ``seconds`` they end by themselves."""
 
@@ -35,7 +38,9 @@ class Connections:
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._timeout = urllib3.Timeout(connect=limits.connect_seconds, read=limits.read_seconds)
-        self._pools = urllib3.PoolManager(ssl_context=_tls(registry), retries=False, timeout=self._timeout)
+        self._pools = urllib3.PoolManager(
+            maxsize=_CONNECTIONS, ssl_context=_tls(registry), retries=False, timeout=self._timeout
+        )
         self._pools.pool_classes_by_scheme = _watched_pools(self._watch)
         self._timer = threading.Timer(seconds, self._end)
         self._timer.daemon = True

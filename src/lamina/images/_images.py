@@ -147,6 +147,7 @@ class Images:
             with self._lock:
                 if load_image(self._records.get(resolved.digest)) != record:
                     self._records.put(resolved.digest, dump_image(record))
+            self._want(resolved.digest)
             return self._ready(record)
 
     def _find(self, digest: str) -> Image | None:

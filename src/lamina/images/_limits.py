@@ -14,8 +14,8 @@ class ImageLimits:
     of parts of a path. ``packed_pieces`` bounds the gzip members of one layer: each costs time even when it is empty.
 
     ``connect_seconds`` and ``read_seconds`` bound one connection attempt and one silence. ``resolve_seconds`` is the
-    time for a manifest and its config, which a caller waits for. Blobs get ``blob_seconds`` and what their bytes take
-    at ``slowest`` bytes a second.
+    time for a manifest and its config, which a caller waits for. Blobs get ``blob_seconds``, in which they are unpacked
+    too, and what their bytes take at ``slowest`` bytes a second.
     """
 
     manifest: int = 4 * 1024 * 1024
@@ -31,7 +31,7 @@ class ImageLimits:
     connect_seconds: float = 5.0
     read_seconds: float = 20.0
     resolve_seconds: float = 30.0
-    blob_seconds: float = 60.0
+    blob_seconds: float = 300.0
     slowest: int = 250_000
 
     def seconds_for(self, size: int) -> float:
