@@ -342,7 +342,8 @@ def test_a_store_that_was_killed_is_started_again(server: Server, bucket: str) -
     s3.put_object(Bucket=bucket, Key="a", Body=b"kept")
     before = server.do(server.store.upstream()).endpoint
     process = server.store._process  # type: ignore[attr-defined]
-    os.kill(process._process.pid, 9)
+    supervisor = process._process.pid
+    os.kill(int(Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text()), 9)
     server.do(process.ended.wait())
 
     assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"kept"
