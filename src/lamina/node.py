@@ -42,7 +42,7 @@ from lamina.packages import Packages
 from lamina.runtimes import Runtimes
 from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
-from lamina.signing import Authority, SignerApi, Verification
+from lamina.signing import Authority, AuthorityError, SignerApi, Verification
 from lamina.state import SqliteState, StateError
 
 _DOWNLOAD_SECONDS = 600
@@ -80,7 +80,7 @@ class Node:
         self._code = _open_code(data, key_service)
         self._images = _open_images(data / "images", settings)
         self._objects = _open_objects(data / "s3", settings)
-        authority = Authority(data / "signing", Path(settings.signing_roots) if settings.signing_roots else None)
+        self._authority = authority = _open_authority(settings)
         self._signer = SignerApi(state, authority, self._objects)
         variables = SealedVariables(Vault(master, key_service))
         scratch = _emptied(data / "scratch")
@@ -130,7 +130,7 @@ class Node:
                 **({} if settings.kms_endpoint else {"kms": KmsApi(key_store).operations()}),
             },
             rest={"signer": self._signer.operations()},
-            extensions=self._functions.extensions(),
+            extensions={**self._functions.extensions(), "GetSigningRoot": self._signing_root},
             s3=S3Gateway(self._objects, verifier, self._find_key, _now),
             rate=settings.control_rate,
             open_package=self._code.open,
@@ -156,7 +156,8 @@ class Node:
             raise CannotStart(str(error)) from None
         try:
             master = await MasterKey.open(data, state)
-        except MasterKeyError as error:
+            _open_authority(settings).check()
+        except (MasterKeyError, AuthorityError) as error:
             await launcher.close()
             state.close()
             raise CannotStart(str(error)) from None
@@ -191,6 +192,10 @@ class Node:
 
     def _available(self, live: LiveVersion, reason: VersionUnavailable | None) -> None:
         self._spawn(self._functions.note_availability(live, reason))
+
+    async def _signing_root(self, _call: Call, _params: dict[str, object]) -> dict[str, str]:
+        """GetSigningRoot: the certificate for those who should trust what is signed here, as PEM."""
+        return {"Certificate": (await asyncio.to_thread(self._authority.root_pem)).decode()}
 
     def _find_key(self, access_key_id: str) -> AccessKey | None:
         if access_key_id == self._download_key.access_key_id:
@@ -261,6 +266,12 @@ def _open_code(data: Path, key_service: KeyService) -> CodeStore:
     blobs = SealedBlobs(data / "sealed", BlockingKeys(key_service, asyncio.get_running_loop()))
     sealed = Packages(memory_folder(data), blobs, volatile=True)
     return CodeStore(Packages(data / "packages", LocalBlobs(data / "blobs")), sealed, blobs)
+
+
+def _open_authority(settings: Settings) -> Authority:
+    """The signing authority of a data folder."""
+    further = Path(settings.signing_roots) if settings.signing_roots else None
+    return Authority(settings.data.absolute() / "signing", further)
 
 
 def _open_images(folder: Path, settings: Settings) -> Images:

@@ -94,7 +94,4 @@ def _missing(kind: str, resource: str) -> ResourceNotFoundException:
         return ResourceNotFoundException(f"Event source mapping not found: {resource}")
     if kind == "capacity-provider":
         return ResourceNotFoundException(f"Capacity provider not found: {resource}")
-    if kind == "code-signing-config":
-        message = f"The Lambda code signing configuration {resource} can not be found."
-        return ResourceNotFoundException(message, typed=False)
     return resource_not_found()
