@@ -6,14 +6,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 _READY = "Lamina is ready at "
 
 
 class Service:
-    """``lamina serve`` on a free port, with its own data folder."""
+    """``lamina serve`` on a free port, with its own data folder. Its log goes to ``log``, or to this one's errors."""
 
-    def __init__(self, data: Path, *flags: str) -> None:
+    def __init__(self, data: Path, *flags: str, log: IO[bytes] | None = None) -> None:
+        self.data = data
         command = [
             sys.executable,
             "-m",
@@ -27,7 +29,7 @@ class Service:
             "warning",
             *flags,
         ]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self.address = self._wait()
 
     def stop(self) -> None:

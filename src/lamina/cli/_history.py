@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import sys
 import zipfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from rich.table import Table
 from lamina.cli._endpoint import Endpoint
 
 _SHOWN_SHA = 12
+_PIPED_COLUMNS = 10_000
 
 
 def history(endpoint: Endpoint, function: str) -> None:
@@ -32,9 +34,8 @@ def history(endpoint: Endpoint, function: str) -> None:
             _steps(each["Steps"]),
             each["Outcome"] if each["Reason"] is None else f"{each['Outcome']}: {each['Reason']}",
         )
-    console = Console()
-    # A table that is piped somewhere is not to be cut at eighty columns.
-    console.print(table, width=None if console.is_terminal else 240)
+    # A table that is piped somewhere has a line for each deployment, however long.
+    Console(width=None if sys.stdout.isatty() else _PIPED_COLUMNS).print(table)
 
 
 def rollback(endpoint: Endpoint, function: str, revision: int | None, *, publish: bool, dry_run: bool) -> None:

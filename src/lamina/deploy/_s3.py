@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import mmap
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 from lamina.deploy._interface import Code, Order, Rooms
 from lamina.deploy._step import Steps
@@ -43,12 +43,12 @@ class S3Object:
             region=order.key.region,
             account_id=order.key.account_id,
         )
-        with NamedTemporaryFile(dir=rooms.scratch, prefix="s3-") as file:
+        with scratch_file(rooms.scratch) as path:
             with step("read"):
-                found = await rooms.objects.download(location, Path(file.name), S3_BYTES)
+                found = await rooms.objects.download(location, path, S3_BYTES)
             location = replace(location, version=found.version)
             self._check_version(location)
-            with mapped(Path(file.name)) as data:
+            with mapped(path) as data:
                 code = await take_zip(data, S3_BYTES, order, rooms, step, keep_zip=not self.by_reference)
         origin = replace(self, version=location.version).origin
         return replace(code, origin=origin, reference=location if self.by_reference else None)
@@ -59,6 +59,16 @@ class S3Object:
                 f"The bucket {self.bucket} has no versioning. S3ObjectStorageMode REFERENCE needs a versioned bucket, "
                 "so that the code that was deployed cannot change."
             )
+
+
+@contextmanager
+def scratch_file(folder: Path) -> Iterator[Path]:
+    """A path for a download; what is there after the block is removed, and a download that fails has left nothing."""
+    path = folder / f"s3-{secrets.token_hex(8)}"
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

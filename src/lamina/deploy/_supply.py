@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import TYPE_CHECKING, Protocol
 
 from lamina.blobs import BlobDamaged, BlobMissing
 from lamina.deploy._interface import Bytes, Objects, Package, Sealing, sealing_of
-from lamina.deploy._s3 import S3_BYTES, mapped
+from lamina.deploy._s3 import S3_BYTES, mapped, scratch_file
 from lamina.errors import (
     InvalidZipFileException,
     ResourceNotReadyException,
@@ -98,10 +97,10 @@ class Supply:
         location = ObjectLocation(
             bucket=bucket, key=key, version=version, region=live.key.region, account_id=live.key.account_id
         )
-        with NamedTemporaryFile(dir=self._scratch, prefix="s3-") as file:
+        with scratch_file(self._scratch) as path:
             try:
-                await self._objects.download(location, Path(file.name), S3_BYTES)
-                with mapped(Path(file.name)) as data:
+                await self._objects.download(location, path, S3_BYTES)
+                with mapped(path) as data:
                     await asyncio.to_thread(self._stage, data, live)
             except ServiceError as error:
                 where = f"s3://{bucket}/{key}?versionId={version}"
