@@ -13,7 +13,7 @@ from mmap import mmap
 from pathlib import Path
 from typing import BinaryIO
 
-from lamina.blobs import BlobMissing, Blobs, is_name
+from lamina.blobs import BlobDamaged, BlobMissing, Blobs, is_name
 from lamina.errors import InvalidParameterValueException, RequestEntityTooLargeException
 from lamina.packages._bytecode import check_tag, inherit_bytecode, place_bytecode
 from lamina.packages._disk import boot_id, flush_file_system, make_empty
@@ -120,7 +120,7 @@ class Packages:
         """The bytes that each package takes by its name: the zip and, as far as it is known, the files in it."""
         sizes = dict.fromkeys(self._records.names(), 0)
         for name in self._blobs.names():
-            with suppress(BlobMissing):  # collected meanwhile
+            with suppress(BlobMissing, BlobDamaged):  # collected meanwhile, or of no known size
                 sizes[name] = self._blobs.size(name)
         for name in sizes:
             if (package := self.package(name)) is not None:

@@ -38,6 +38,22 @@ def test_the_size_of_a_zip_without_a_record_is_its_own(packages: Packages, blobs
     assert packages.sizes() == {name: len(OTHER)}
 
 
+@pytest.mark.parametrize("error", [BlobMissing, BlobDamaged])
+def test_one_zip_that_cannot_be_measured_does_not_hide_the_others(
+    packages: Packages, blobs: LocalBlobs, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    one, two = packages.stage(DATA), packages.stage(OTHER)
+    size = blobs.size
+
+    def measured(name: str) -> int:
+        if name == one.name:
+            raise error(name)
+        return size(name)
+
+    monkeypatch.setattr(blobs, "size", measured)
+    assert packages.sizes() == {one.name: 13, two.name: len(OTHER) + 6}
+
+
 def test_files_are_told_apart(packages: Packages) -> None:
     assert packages.files(packages.stage(DATA).name) == {
         "index.py": FileFacts(6, zlib.crc32(b"x = 1\n"), executable=False, link=False),
