@@ -73,7 +73,7 @@ class Node:
         )
         self._keys = keys
         self._logs = LogStore(data / "logs")
-        self._runtimes = Runtimes.discover()
+        self._runtimes = Runtimes.discover(lack=launcher.report.lack)
         key_store = KeyStore(state, master, _now_ms)
         self._calendar = Calendar(key_store)
         key_service = RemoteKms(settings.kms_endpoint) if settings.kms_endpoint else EmbeddedKms(key_store)

@@ -125,6 +125,7 @@ class Starter:
             self._runtimes.require((await self._supply.image(live)).architecture)
             return
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
+        self.expect(live.runtime)
         await self._supply.tree(live)
         await self._compiler.compile(live, runtime, ancestor)
 

@@ -25,6 +25,7 @@ from lamina.http._invoke import Enqueue, Executor, Invoke
 from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
 from lamina.http._operations import Handler
+from lamina.http._protocol import RESPOND
 from lamina.http._rate import Rate
 from lamina.http._request import Request
 from lamina.http._rest import RestProtocol
@@ -92,7 +93,7 @@ class Application:
         except Exception:
             _LOG.exception("request %s failed inside", request.id)
             response = self._error(request, ServiceException())
-        if response is not None:
+        if response is not None and not _sent(scope, response):
             await send({"type": "http.response.start", "status": response.status, "headers": response.headers})
             await send({"type": "http.response.body", "body": response.body})
 
@@ -173,6 +174,11 @@ class Application:
         if b"x-amz-target" in request.fields:
             return _json_protocol.error_response(request, error)
         return serialise_error(self._model, error, request.id)
+
+
+def _sent(scope: Any, response: Response) -> bool:
+    respond = scope.get("extensions", {}).get(RESPOND)
+    return respond is not None and respond(response.status, response.headers, response.body)
 
 
 def _call(request: Request, authentication: Authentication) -> Call:

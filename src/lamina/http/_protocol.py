@@ -1,14 +1,21 @@
-"""Uvicorn's HTTP protocol with one change: the head of a response leaves together with the first of its body.
+"""Uvicorn's HTTP protocol with two changes, because Invoke must be quick.
 
-Uvicorn writes them one after the other, and uvloop sends at once: two packets, and a client that is woken twice.
+The head of a response leaves together with the first of its body: uvicorn writes them one after the other, and uvloop
+sends at once, which makes two packets, and a client that is woken twice. And an application that has a whole response
+may hand it over at one stroke, as the ASGI extension ``RESPOND``, for a third of what two messages cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from functools import partial
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
+
+RESPOND = "lamina.respond"
+"""In ``scope["extensions"]``: (status, headers, body) to whether it was sent. The headers have a content-length."""
 
 _HEAD = b"HTTP/1.1 "
 _INTERIM = b"HTTP/1.1 1"
@@ -20,6 +27,33 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Put a ``Cork`` between the protocol and its transport."""
         super().connection_made(cast("asyncio.Transport", Cork(cast("asyncio.Transport", transport))))
+
+    def on_headers_complete(self) -> None:
+        """Offer ``RESPOND`` for the request."""
+        super().on_headers_complete()
+        extensions: dict[str, Any] = {RESPOND: partial(respond, self.cycle)}
+        self.scope["extensions"] = extensions
+
+
+def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[bytes, bytes]], body: bytes) -> bool:
+    """Send a whole response as one write. False, and nothing sent, for what only the ordinary way can do."""
+    if not cycle.keep_alive or cycle.disconnected or cycle.response_started or cycle.flow.write_paused:
+        return False
+    if cycle.scope["method"] == "HEAD":
+        return False
+    lines = [STATUS_LINE[status]]
+    lines += [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
+    lines.append(b"\r\n")
+    head = b"".join(lines)
+    # A line break or a NUL in a value would be another header, or none.
+    if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        return False
+    cast("Cork", cycle.transport).write_whole(head + body)
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 class Cork:
@@ -42,6 +76,11 @@ class Cork:
             self._loop.call_soon(self._flush)
         else:
             self._transport.write(data)
+
+    def write_whole(self, data: bytes) -> None:
+        """Write a head with its body."""
+        self._flush()
+        self._transport.write(data)
 
     def close(self) -> None:
         """Close the connection when everything is sent."""
