@@ -95,7 +95,8 @@ async def list_profile_permissions(plane: SignerPlane, call: Call, params: Param
 
 
 def _check_revision(profile: ProfileVersion, given: str | None) -> None:
-    if given is not None and given != profile.permissions_revision:
+    # Terraform sends an empty one for a profile that has had no permissions yet.
+    if given is not None and given != (profile.permissions_revision or ""):
         raise ConflictException("The revision ID provided is not that of the profile's permissions.")
 
 

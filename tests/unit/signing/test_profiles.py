@@ -258,6 +258,15 @@ async def test_permissions_have_revisions(signer):
     assert listed["revisionId"] == third["revisionId"] not in (first, second)
 
 
+async def test_the_revision_of_no_permissions_is_empty(signer):
+    await signer.profile()
+    assert (await signer.do("ListProfilePermissions", profileName="team"))["revisionId"] is None
+    await permit(signer, revisionId="")
+
+    with pytest.raises(ConflictException, match="revision ID"):
+        await permit(signer, statement="two", revisionId="")
+
+
 async def test_permissions_that_cannot_be(signer):
     await signer.profile()
     with pytest.raises(ValidationException, match="The action must be one of"):
