@@ -111,10 +111,6 @@ class Execution:
         """The digests of the images whose layers are mounted somewhere."""
         return {pool.live.image for pool in self._all_pools() if pool.live.package_type == "Image"}
 
-    def expect(self, runtime_name: str) -> None:
-        """Functions of this runtime are about to be used."""
-        self._starter.expect(runtime_name)
-
     async def close(self) -> None:
         """End every environment."""
         for timer in (self._freezer, self._reclaimer):
