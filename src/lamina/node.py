@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 import shutil
 import time
@@ -44,6 +45,8 @@ from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
 from lamina.signing import Authority, AuthorityError, SignerApi, Verification
 from lamina.state import SqliteState, StateError
+
+_log = logging.getLogger(__name__)
 
 _DOWNLOAD_SECONDS = 600
 _COLLECT_EVERY_SECONDS = 600.0
@@ -250,10 +253,13 @@ class Node:
         self._spawn(self._collect())
 
     async def _collect(self) -> None:
-        in_use = await self._functions.in_use()
-        in_use |= self._execution.packages_in_use() | self._execution.images_in_use()
-        await asyncio.to_thread(self._code.collect, in_use)
-        await asyncio.to_thread(self._images.collect, in_use)
+        try:
+            in_use = await self._functions.in_use()
+            in_use |= self._execution.packages_in_use() | self._execution.images_in_use()
+            await asyncio.to_thread(self._code.collect, in_use)
+            await asyncio.to_thread(self._images.collect, in_use)
+        except Exception:
+            _log.exception("what nobody uses could not be collected")
         self._collect_later()
 
     def _spawn(self, work: Coroutine[None, None, None]) -> None:

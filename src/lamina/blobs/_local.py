@@ -21,6 +21,7 @@ from lamina.blobs._interface import (
     is_name,
     length_of,
 )
+from lamina.disk import flush_folder
 
 _TEMPORARY = ".incoming-"
 _COPY_BYTES = 1 << 20
@@ -52,7 +53,7 @@ class LocalBlobs:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        self._flush_folder()
+        flush_folder(self._root)
         return True
 
     def has(self, name: str) -> bool:
@@ -112,13 +113,6 @@ class LocalBlobs:
             return self.path(name).open("rb")
         except FileNotFoundError:
             raise BlobMissing(name) from None
-
-    def _flush_folder(self) -> None:
-        folder = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
 
 
 def _write_durably(path: Path, content: Content) -> None:

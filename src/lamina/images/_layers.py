@@ -12,9 +12,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import BinaryIO
 
+from lamina.disk import Turns, flush_file_system, flush_folder
 from lamina.images._allowance import Allowance
 from lamina.images._decompress import tar_pieces
-from lamina.images._disk import Turns, flush_file_system, flush_folder
 from lamina.images._faults import Bad
 from lamina.images._manifest import Layer
 from lamina.images._record import LayerRecord, Records, digests_in, load_layer, name_of

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from lamina.images._disk import flush_folder
+from lamina.disk import flush_folder
 from lamina.images._manifest import ImageConfig, Layer, Manifest
 
 _FORMAT = 1  # of the unpacked layers and of these files; a record of another format is as good as none

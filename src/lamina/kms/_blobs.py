@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from lamina.blobs import BlobDamaged, BlobMissing, is_name
+from lamina.disk import flush_folder
 from lamina.kms._blocking import BlockingKeys
 from lamina.kms._cipher import SealBroken
 from lamina.kms._identifiers import region_of
@@ -131,7 +132,7 @@ class SealedBlobs:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush_folder(self._root)
+        flush_folder(self._root)
         return True
 
     def has(self, name: str) -> bool:
@@ -270,11 +271,3 @@ def _write_durably(path: Path, sealing: _Sealing, content: Content) -> None:
             file.write(piece)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 from typing import Self
 
+from lamina.disk import flush_folder
 from lamina.kms._cipher import KEY_BYTES
 from lamina.state import State
 
@@ -83,15 +84,7 @@ def _make(path: Path) -> bytes:
             file.flush()
             os.fsync(file.fileno())
         temporary.rename(path)
-        _flush_folder(path.parent)
+        flush_folder(path.parent)
     except OSError as error:
         raise MasterKeyError(f"the master key {path} cannot be made: {error.strerror}") from None
     return secret
-
-
-def _flush_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from lamina.blobs import is_name
-from lamina.packages._disk import flush_folder
+from lamina.disk import flush_folder
 from lamina.packages._native import NativeCode
 
 _FORMAT = 1  # of the trees; a record of another format is as good as none

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from lamina.blobs import BlobDamaged, BlobMissing, Blobs, is_name
+from lamina.disk import Turns, boot_id, flush_file_system, make_empty
 from lamina.errors import InvalidParameterValueException, RequestEntityTooLargeException
 from lamina.packages._bytecode import check_tag, inherit_bytecode, place_bytecode
-from lamina.packages._disk import boot_id, flush_file_system, make_empty
 from lamina.packages._files import FileFacts, facts_of
 from lamina.packages._layout import Layout, read_layout
 from lamina.packages._limits import PackageLimits
@@ -25,7 +25,6 @@ from lamina.packages._record import Package, Record, Records, compiled, settled,
 from lamina.packages._refusals import refusals_answered
 from lamina.packages._settler import Settler
 from lamina.packages._trees import Trees
-from lamina.packages._turns import Turns
 
 _log = logging.getLogger("lamina.packages")
 

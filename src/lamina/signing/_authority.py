@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lamina.disk import flush_folder
 from lamina.signing._claims import Signature
 from lamina.signing._content import Digests
 from lamina.signing._envelope import write_envelope
@@ -99,9 +100,9 @@ class Authority:
         root = _certificates.make_root()
         _write(new / _ROOT, root)
         _write(new / _INTERMEDIATE, _certificates.make_intermediate(root))
-        _sync(new)
+        flush_folder(new)
         new.rename(self._authority)
-        _sync(self._folder)
+        flush_folder(self._folder)
         _LOG.info("made the signing authority %s", root.certificate.subject.rfc4514_string())
 
     def _leaf(self, profile_version_arn: str, intermediate: Pair) -> Pair:
@@ -119,7 +120,7 @@ class Authority:
             new.unlink(missing_ok=True)
             _write(new, leaf)
             new.rename(path)
-            _sync(path.parent)
+            flush_folder(path.parent)
             return leaf
 
     def _load(self, path: Path) -> Pair:
@@ -145,11 +146,3 @@ def _write(path: Path, pair: Pair) -> None:
         file.write(pair.key_pem + pair.certificate_pem)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

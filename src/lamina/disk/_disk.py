@@ -1,4 +1,4 @@
-"""Facts about this machine's disk and boot that Python does not offer."""
+"""What Python does not offer of the disk: to have what was written on it, and to know what is from before."""
 
 from __future__ import annotations
 

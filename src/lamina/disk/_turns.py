@@ -1,4 +1,4 @@
-"""One thread at a time for one package, many packages at a time."""
+"""One thread at a time for one thing, many things at a time."""
 
 from __future__ import annotations
 
