@@ -81,7 +81,7 @@ class Node:
         self._calendar = Calendar(key_store)
         key_service = RemoteKms(settings.kms_endpoint) if settings.kms_endpoint else EmbeddedKms(key_store)
         self._code = _open_code(data, key_service)
-        self._images = _open_images(data / "images", settings)
+        self._images = _open_images(data / "images", settings, merged=not launcher.report.layers)
         self._objects = _open_objects(data / "s3", settings)
         self._authority = authority = _open_authority(settings)
         self._signer = SignerApi(state, authority, self._objects)
@@ -280,10 +280,9 @@ def _open_authority(settings: Settings) -> Authority:
     return Authority(settings.data.absolute() / "signing", further)
 
 
-def _open_images(folder: Path, settings: Settings) -> Images:
-    return Images(
-        folder, Registries.parse(settings.registry, Path(settings.registry_ca) if settings.registry_ca else None)
-    )
+def _open_images(folder: Path, settings: Settings, *, merged: bool) -> Images:
+    ca_file = Path(settings.registry_ca) if settings.registry_ca else None
+    return Images(folder, Registries.parse(settings.registry, ca_file), merged=merged)
 
 
 def _open_objects(folder: Path, settings: Settings) -> ObjectStore:

@@ -20,6 +20,7 @@ from lamina.images._image import Image, ResolvedImage
 from lamina.images._layers import Layers
 from lamina.images._limits import ImageLimits
 from lamina.images._manifest import read_config, read_manifest
+from lamina.images._merged import MergedTrees
 from lamina.images._record import ImageRecord, Records, dump_image, load_image
 from lamina.images._reference import ImageReference, parse_image_uri
 from lamina.images._refusals import not_valid, refusal, unavailable
@@ -38,6 +39,7 @@ _LAYERS_AT_ONCE = 3
 class Images:
     """All container images of a node.
 
+    With ``merged`` an image's ``layers`` are one folder that has all of them, for machines without overlayfs.
     ``grace_seconds`` is how long an image is safe from ``collect`` after it was fetched or asked for although nothing
     that is committed names it. One process owns ``root``. What asks a registry runs in threads of its own: one that
     hangs keeps nobody waiting who wants an image that is here.
@@ -50,6 +52,7 @@ class Images:
         *,
         limits: ImageLimits | None = None,
         grace_seconds: float = 900.0,
+        merged: bool = False,
     ) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._registries = registries or Registries()
@@ -57,6 +60,7 @@ class Images:
         self._grace = grace_seconds
         self._layers = Layers(root)
         self._records = Records(root / "images")
+        self._merged = MergedTrees(root / "merged") if merged else None
         self._wanted: dict[str, float] = {}
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -111,6 +115,8 @@ class Images:
             for digest in gone:
                 self._records.remove(digest)
             self._wanted = {digest: since for digest, since in self._wanted.items() if digest in fresh}
+            if self._merged is not None:
+                self._merged.collect(self._records.digests())
             kept = [load_image(self._records.get(digest)) for digest in self._records.digests()]
         self._layers.remove({diff_id for record in kept if record is not None for diff_id in record.config.diff_ids})
         return gone
@@ -192,10 +198,13 @@ class Images:
                 each.result()
 
     def _ready(self, record: ImageRecord) -> Image:
-        config = record.config
+        config, digest = record.config, record.manifest.digest
+        layers = tuple(map(self._layers.path, self._visible(config.diff_ids)))
+        if self._merged is not None and len(layers) > 1:
+            layers = (self._merged.of(digest, layers),)
         return Image(
-            digest=record.manifest.digest,
-            layers=tuple(map(self._layers.path, self._visible(config.diff_ids))),
+            digest=digest,
+            layers=layers,
             entrypoint=config.entrypoint,
             command=config.command,
             environment=config.environment,
