@@ -12,14 +12,17 @@ _READY = "Lamina is ready at "
 
 
 class Service:
-    """``lamina serve`` on a free port, with its own data folder. Its log goes to ``log``, or to this one's errors."""
+    """``lamina serve`` on a free port, with its own data folder. Its log goes to ``log``, or to this one's errors.
 
-    def __init__(self, data: Path, *flags: str, log: IO[bytes] | None = None) -> None:
+    ``program`` is the module to run in place of ``lamina``.
+    """
+
+    def __init__(self, data: Path, *flags: str, log: IO[bytes] | None = None, program: str = "lamina") -> None:
         self.data = data
         command = [
             sys.executable,
             "-m",
-            "lamina",
+            program,
             "serve",
             "--port",
             "0",

@@ -178,7 +178,7 @@ class Node:
         if self._collector is not None:
             self._collector.cancel()
         await self._events.close()
-        await self._functions.deployments.idle()
+        await self._functions.deployments.close()
         await self._signer.close()
         await self._execution.close()
         await self._launcher.close()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+# Most deployments end in milliseconds; an image may be fetched for minutes.
+_PATIENCE_SECONDS = 1.0
+
 
 class Deployments:
     """Takes changes through the pipeline, and everything else that changes where invocations go through the gate.
@@ -75,14 +78,23 @@ class Deployments:
         return await self._tasks.run(self._switch(key, work, retire, whole_account))
 
     async def recover(self) -> None:
-        """Finish, or fail with a reason, what was accepted before the last end of the server."""
+        """Finish, or fail with a reason, what was accepted before the last end of the server.
+
+        What takes long, as with a registry that hangs, goes on in the background while the old code serves.
+        """
         now = asyncio.get_running_loop().time()
-        for deployment in await self._state.read(self._ledger.unfinished):
-            await self._settle(deployment, now, Steps(deployment.key), warm=False)
+        unfinished = await self._state.read(self._ledger.unfinished)
+        settling = [self._tasks.spawn(self._settle(each, now, Steps(each.key), warm=False)) for each in unfinished]
+        if settling:
+            await asyncio.wait(settling, timeout=_PATIENCE_SECONDS)
 
     async def idle(self) -> None:
         """Wait until every accepted deployment has ended."""
         await self._tasks.idle()
+
+    async def close(self) -> None:
+        """Let what is under way end; what takes long stays in progress, and the next start finishes it."""
+        await self._tasks.close(_PATIENCE_SECONDS)
 
     async def _obtain(self, order: Order, step: Steps) -> Code:
         return await order.source.obtain(order, self._rooms, step)

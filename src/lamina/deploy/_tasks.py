@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -30,3 +31,12 @@ class Tasks:
         """Wait until nothing runs any more."""
         while self._running:
             await asyncio.wait(self._running)
+
+    async def close(self, patience: float) -> None:
+        """Wait for the end of what runs; what has not ended after ``patience`` seconds is cancelled."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                await self.idle()
+        for task in self._running:
+            task.cancel()
+        await self.idle()

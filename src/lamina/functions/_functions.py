@@ -100,7 +100,7 @@ class Functions:
 
     ``rooms`` are what the pipeline of deployments asks; ``locate`` gives the presigned URL of a package, from (call,
     function, version, name in the store). ``architecture`` is the machine's own by default. Call
-    ``recover()`` before the first request, and ``deployments.idle()`` after the last.
+    ``recover()`` before the first request, and ``deployments.close()`` after the last.
     """
 
     def __init__(

@@ -71,6 +71,7 @@ class Recorder:
         self.rooms = Rooms(packages=self, objects=self, images=self, verification=Verifier(self), scratch=Path("/"))
         self.refusals: dict[str, Exception] = {}
         self.gone = False
+        self.hangs = False
         self.opened = asyncio.Event()
 
     def note(self, step: str) -> None:
@@ -105,6 +106,8 @@ class Recorder:
 
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         self.note(f"prepare {new.deployment}")
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         self.note(f"warm {new.deployment} as {old.deployment}")
@@ -192,6 +195,18 @@ async def test_a_rehearsal(deployments: Deployments, recorder: Recorder) -> None
 async def test_after_a_restart_nothing_is_warmed(deployments: Deployments, recorder: Recorder) -> None:
     await deployments.recover()
     assert recorder.steps == [step for step in SWAP if not step.startswith("warm")]
+
+
+async def test_a_start_does_not_wait_for_a_registry_that_hangs(
+    deployments: Deployments, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lamina.deploy._deployments._PATIENCE_SECONDS", 0.01)
+    recorder.hangs = True
+    await deployments.recover()
+    assert recorder.steps == ["prepare new"]
+    await deployments.close()
+    # Neither finished nor failed: the next start tries again.
+    assert recorder.steps == ["prepare new"]
 
 
 @pytest.mark.parametrize("step", ["check", "verify with trust", "stage", "accept"])

@@ -54,3 +54,17 @@ async def test_idle_waits_for_what_is_begun_meanwhile() -> None:
     tasks.spawn(first())
     await tasks.idle()
     assert order == ["first", "second"]
+
+
+async def test_at_the_end_what_takes_long_is_cancelled_and_the_rest_ends() -> None:
+    tasks, done = Tasks(), list[str]()
+
+    async def short() -> None:
+        await asyncio.sleep(0)
+        done.append("short")
+
+    tasks.spawn(short())
+    long = tasks.spawn(asyncio.sleep(60))
+    await tasks.close(0.05)
+    assert done == ["short"]
+    assert long.cancelled()
