@@ -7,7 +7,7 @@ import itertools
 import json
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +53,11 @@ class Functions:
         self.client = made
 
     def create(self, source: str, **members: Any) -> str:
-        """An active function; its name."""
+        """An active function; its name. A member that is None is left out."""
         name = f"fn-{next(_NUMBERS)}"
         values = {"Runtime": RUNTIME, "Handler": "app.handler", "Role": ROLE, "Code": {"ZipFile": package(source)}}
-        self.client.create_function(FunctionName=name, **{**values, **members})
+        given = {member: value for member, value in {**values, **members}.items() if value is not None}
+        self.client.create_function(FunctionName=name, **given)
         self.client.get_waiter("function_active_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         return name
 
@@ -97,3 +98,18 @@ def functions(service: Service) -> Functions:
 def data(tmp_path: Path) -> Path:
     """A data folder for a service of the test's own."""
     return tmp_path / "data"
+
+
+@pytest.fixture
+def start(data: Path) -> Iterator[Callable[..., Service]]:
+    """Starts services of the test's own, on the one data folder; the last of them ends with the test."""
+    started: list[Service] = []
+
+    def starting(*flags: str, **how: Any) -> Service:
+        started.append(Service(data, *flags, **how))
+        return started[-1]
+
+    yield starting
+    for each in started:
+        if each._process.poll() is None:
+            each.stop()

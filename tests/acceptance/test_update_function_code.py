@@ -7,7 +7,7 @@ import hashlib
 import io
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -307,7 +307,7 @@ def test_not_built_yet(functions: Functions, members: dict[str, Any]) -> None:
     assert not {"VpcConfig", "DeadLetterConfig", "Layers", "FileSystemConfigs"} & answer.keys()
 
 
-def test_incompatible_architecture(data: Path, tmp_path: Path) -> None:
+def test_incompatible_architecture(start: Callable[..., Service], tmp_path: Path) -> None:
     here = native_architecture()
     machine, other = {"x86_64": (0xB7, "arm64"), "arm64": (0x3E, "x86_64")}[here]
     elf = b"\x7fELF\x02\x01\x01" + bytes(9) + b"\x03\x00" + machine.to_bytes(2, "little") + bytes(44)
@@ -316,13 +316,11 @@ def test_incompatible_architecture(data: Path, tmp_path: Path) -> None:
         archive.writestr("app.py", SAYS.format("pure"))
         archive.writestr("lib/fast.so", elf)
     with (tmp_path / "log").open("wb") as log:
-        started = Service(data, log=log)
-        functions = Functions(client(started.address))
+        functions = Functions(client(start(log=log).address))
         name = functions.create(SAYS.format("old"))
         functions.client.update_function_code(FunctionName=name, ZipFile=buffer.getvalue())
         functions.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         assert functions.call(name) == "pure"
-        started.stop()
     warning = f"native code for {other}, and the function runs on {here}: lib/fast.so"
     assert warning in (tmp_path / "log").read_text()
 

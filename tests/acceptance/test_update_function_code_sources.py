@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import shutil
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -120,20 +120,16 @@ def test_s3_object(functions: Functions, service: Service) -> None:
 
 
 @needs_store
-def test_s3_object_of_another_endpoint(functions: Functions, service: Service, data: Path) -> None:
+def test_s3_object_of_another_endpoint(service: Service, start: Callable[..., Service]) -> None:
     bucket = Bucket(service.address)
     bucket.put(SAYS.format("from the other S3"))
-    started = Service(
-        data, "--s3-endpoint", service.address, "--s3-access-key-id", "test", "--s3-secret-access-key", "test"
-    )
-    try:
-        others = Functions(client(started.address))
-        name = others.create(SAYS.format("old"))
-        update(others, name, **bucket.of())
-        assert others.call(name) == "from the other S3"
-        assert not (data / "s3").exists()
-    finally:
-        started.stop()
+    keys = ("--s3-access-key-id", "test", "--s3-secret-access-key", "test")
+    started = start("--s3-endpoint", service.address, *keys)
+    functions = Functions(client(started.address))
+    name = functions.create(SAYS.format("old"))
+    update(functions, name, **bucket.of())
+    assert functions.call(name) == "from the other S3"
+    assert not (started.data / "s3").exists()
 
 
 @needs_store
