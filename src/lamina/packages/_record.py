@@ -76,12 +76,16 @@ class Records:
         """Write the record, atomically; ``durably`` if it must not be lost when the machine crashes."""
         name = record.package.name
         temporary = self._folder / f".{secrets.token_hex(8)}"
-        with temporary.open("wb") as file:
-            file.write(orjson.dumps({"format": _FORMAT} | asdict(record)))
-            file.flush()
-            if durably:
-                os.fsync(file.fileno())
-        temporary.replace(self._path(name))
+        try:
+            with temporary.open("wb") as file:
+                file.write(orjson.dumps({"format": _FORMAT} | asdict(record)))
+                file.flush()
+                if durably:
+                    os.fsync(file.fileno())
+            temporary.replace(self._path(name))
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
         if durably:
             flush_folder(self._folder)
         self._known[name] = record

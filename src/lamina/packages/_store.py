@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import shutil
 import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Set
@@ -44,7 +45,8 @@ class Packages:
     after the first change the disk is flushed. One process owns ``root``, and only its user may enter it.
 
     A ``volatile`` root is a folder in memory for trees that must not lie on a disk, while ``blobs`` keep the zips in a
-    form of their own, such as encrypted. It is emptied at every start, and what is asked for is unpacked anew.
+    form of their own, such as encrypted. It is emptied at every start, and what is asked for is unpacked anew; the end
+    removes it.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Packages:
             make_empty(root)
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
+        self._volatile = volatile
         self._blobs = blobs
         self._limits = limits or PackageLimits()
         self._grace = grace_seconds
@@ -197,8 +200,10 @@ class Packages:
                     self._records.put(settled(record))
 
     def close(self) -> None:
-        """Settle what is not yet; no timer is left."""
+        """Settle what is not yet; no timer is left, and nothing in memory."""
         self.settle()
+        if self._volatile:
+            shutil.rmtree(self._root, ignore_errors=True)
 
     def _want(self, name: str) -> None:
         self._wanted[name] = time.monotonic()

@@ -176,6 +176,21 @@ def test_a_disk_that_refuses_the_blob_leaves_no_package(
         packages.tree(DIGEST)
 
 
+def test_a_disk_that_refuses_the_record_leaves_no_part_of_it(
+    packages: Packages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    packages.stage(DATA)
+    record = next(tmp_path.rglob(f"records/{DIGEST}.json"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        with pytest.raises(OSError, match="No space left"):
+            packages.settle()
+    assert list(record.parent.iterdir()) == [record]
+
+
 def collector(tmp_path: Path, grace_seconds: float) -> Packages:
     return Packages(
         tmp_path / "packages", LocalBlobs(tmp_path / "blobs"), grace_seconds=grace_seconds, settle_seconds=3600

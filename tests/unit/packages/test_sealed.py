@@ -92,6 +92,13 @@ def test_nothing_survives_a_restart_but_the_zip(start: Callable[[], Packages], t
     assert packages.sizes() == {package.name: len(DATA)}
 
 
+def test_the_end_leaves_nothing_in_memory(start: Callable[[], Packages], tmp_path: Path) -> None:
+    packages = start()
+    packages.stage(DATA, name=name_of)
+    packages.close()
+    assert not (tmp_path / "memory").exists()
+
+
 def test_a_tree_is_made_again_from_the_zip(start: Callable[[], Packages]) -> None:
     package = start().stage(DATA, name=name_of)
     packages = start()
