@@ -5,46 +5,26 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from lamina.blobs import LocalBlobs
-from lamina.code_store import CodeStore, memory_folder
-from lamina.deploy import Rooms, Supply
 from lamina.errors import VersionUnavailable
 from lamina.events import EventQueue, QueuedInvocation
 from lamina.execution import Address, Execution, Invocation, Outcome, Starter
 from lamina.functions import Call, FunctionKey, Functions, LiveVersion, Route
 from lamina.http import Application, Guard, S3Gateway, ServiceModel, Verifier, presign
-from lamina.images import Images, Registries
 from lamina.keys import KeyRing
-from lamina.kms import (
-    BlockingKeys,
-    Calendar,
-    EmbeddedKms,
-    KeyService,
-    KeyStore,
-    KmsApi,
-    MasterKey,
-    MasterKeyError,
-    RemoteKms,
-    SealedBlobs,
-    SealedVariables,
-    Vault,
-)
-from lamina.objects import ObjectStore, open_objects
-from lamina.observe import LogsApi, LogStore
-from lamina.packages import Packages
+from lamina.kms import Calendar, KmsApi, MasterKey, MasterKeyError
+from lamina.observe import LogsApi
 from lamina.runtimes import Runtimes
 from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
-from lamina.signing import Authority, AuthorityError, SignerApi, Verification
+from lamina.signing import AuthorityError, SignerApi
 from lamina.state import SqliteState, StateError
+from lamina.stores import Stores, open_authority
 
 _log = logging.getLogger(__name__)
 
@@ -59,84 +39,60 @@ class CannotStart(Exception):
 class Node:
     """One node of Lamina. ``application`` is its ASGI application."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        address: str,
-        keys: KeyRing,
-        state: SqliteState,
-        launcher: Launcher,
-        master: MasterKey,
-    ) -> None:
-        data = settings.data.absolute()
-        self._state = state
+    def __init__(self, settings: Settings, address: str, keys: KeyRing, stores: Stores, launcher: Launcher) -> None:
+        self._stores = stores
         self._launcher = launcher
         self._download_key = AccessKey(
             access_key_id="LAMINADOWNLOADS", secret_access_key=secrets.token_hex(), account_id="000000000000"
         )
         self._keys = keys
-        self._logs = LogStore(data / "logs")
-        self._runtimes = Runtimes.discover(lack=launcher.report.lack)
-        key_store = KeyStore(state, master, _now_ms)
-        self._calendar = Calendar(key_store)
-        key_service = RemoteKms(settings.kms_endpoint) if settings.kms_endpoint else EmbeddedKms(key_store)
-        self._code = _open_code(data, key_service)
-        self._images = _open_images(data / "images", settings, merged=not launcher.report.layers)
-        self._objects = _open_objects(data / "s3", settings)
-        self._authority = authority = _open_authority(settings)
-        self._signer = SignerApi(state, authority, self._objects)
-        variables = SealedVariables(Vault(master, key_service))
-        scratch = _emptied(data / "scratch")
-        supply = Supply(
-            packages=self._code, images=self._images, objects=self._objects, secrets=variables, scratch=scratch
-        )
+        self._calendar = Calendar(stores.keys)
+        self._signer = SignerApi(stores.state, stores.authority, stores.objects)
         starter = Starter(
             launcher,
-            self._runtimes,
-            self._code,
-            self._logs,
-            folder=data / "work",
+            Runtimes.discover(lack=launcher.report.lack),
+            stores.code,
+            stores.logs,
+            folder=settings.data.absolute() / "work",
             spares=settings.prewarm,
-            supply=supply,
+            supply=stores.supply,
         )
         self._execution = Execution(
             starter, self._route, settings.account_concurrency, settings.idle_seconds, self._available
         )
         self._functions = Functions(
-            state=state,
-            rooms=Rooms(
-                packages=self._code,
-                objects=self._objects,
-                images=self._images,
-                verification=Verification(state, authority),
-                scratch=scratch,
-            ),
+            state=stores.state,
+            rooms=stores.rooms,
             cutover=self._execution,
-            secrets=variables,
+            secrets=stores.variables,
             locate=self._locate,
             settings=settings,
         )
-        self._events = EventQueue(state, self._run_event, settings.retry_delay)
+        self._events = EventQueue(stores.state, self._run_event, settings.retry_delay)
         self._collector: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self.application = self._application(settings, urlsplit(address).hostname or settings.host)
+
+    def _application(self, settings: Settings, host: str) -> Application:
+        stores = self._stores
         verifier = Verifier(self._find_key, _now, check_signatures=settings.auth)
-        self.application = Application(
+        json = {"logs": LogsApi(stores.logs).operations()}
+        if not settings.kms_endpoint:
+            # A real KMS has its own address, and its keys are not these.
+            json["kms"] = KmsApi(stores.keys).operations()
+        return Application(
             model=ServiceModel.load("lambda"),
-            guard=Guard(urlsplit(address).hostname or settings.host),
+            guard=Guard(host),
             verifier=verifier,
             handlers=self._functions.operations(),
             executor=self._execution,
             enqueue=self._enqueue,
-            json={
-                "logs": LogsApi(self._logs).operations(),
-                # A real KMS has its own address, and its keys are not these.
-                **({} if settings.kms_endpoint else {"kms": KmsApi(key_store).operations()}),
-            },
+            json=json,
             rest={"signer": self._signer.operations()},
             extensions={**self._functions.extensions(), "GetSigningRoot": self._signing_root},
-            s3=S3Gateway(self._objects, verifier, self._find_key, _now),
+            s3=S3Gateway(stores.objects, verifier, self._find_key, _now),
             rate=settings.control_rate,
-            open_package=self._code.open,
+            open_package=stores.code.open,
             download_key_id=self._download_key.access_key_id,
         )
 
@@ -159,13 +115,14 @@ class Node:
             raise CannotStart(str(error)) from None
         try:
             master = await MasterKey.open(data, state)
-            _open_authority(settings).check()
+            open_authority(settings).check()
         except (MasterKeyError, AuthorityError) as error:
             await launcher.close()
             state.close()
             raise CannotStart(str(error)) from None
         keys.open(data, announce)
-        node = cls(settings, address, keys, state, launcher, master)
+        stores = Stores.open(settings, state, master, merged_images=not launcher.report.layers)
+        node = cls(settings, address, keys, stores, launcher)
         await node._calendar.start()
         await node._functions.recover()
         await node._signer.recover()
@@ -184,11 +141,7 @@ class Node:
         await self._launcher.close()
         await asyncio.gather(*self._tasks)
         await self._calendar.close()
-        await self._objects.close()
-        await asyncio.to_thread(self._images.close)
-        self._logs.close()
-        self._code.close()
-        self._state.close()
+        await self._stores.close()
 
     async def _route(self, address: Address) -> Route:
         return await self._functions.route(*address)
@@ -198,7 +151,7 @@ class Node:
 
     async def _signing_root(self, _call: Call, _params: dict[str, object]) -> dict[str, str]:
         """GetSigningRoot: the certificate for those who should trust what is signed here, as PEM."""
-        return {"Certificate": (await asyncio.to_thread(self._authority.root_pem)).decode()}
+        return {"Certificate": (await asyncio.to_thread(self._stores.authority.root_pem)).decode()}
 
     def _find_key(self, access_key_id: str) -> AccessKey | None:
         if access_key_id == self._download_key.access_key_id:
@@ -256,8 +209,7 @@ class Node:
         try:
             in_use = await self._functions.in_use()
             in_use |= self._execution.packages_in_use() | self._execution.images_in_use()
-            await asyncio.to_thread(self._code.collect, in_use)
-            await asyncio.to_thread(self._images.collect, in_use)
+            await self._stores.collect(in_use)
         except Exception:
             _log.exception("what nobody uses could not be collected")
         self._collect_later()
@@ -268,44 +220,5 @@ class Node:
         task.add_done_callback(self._tasks.discard)
 
 
-def _open_code(data: Path, key_service: KeyService) -> CodeStore:
-    blobs = SealedBlobs(data / "sealed", BlockingKeys(key_service, asyncio.get_running_loop()))
-    sealed = Packages(memory_folder(data), blobs, volatile=True)
-    return CodeStore(Packages(data / "packages", LocalBlobs(data / "blobs")), sealed, blobs)
-
-
-def _open_authority(settings: Settings) -> Authority:
-    """The signing authority of a data folder."""
-    further = Path(settings.signing_roots) if settings.signing_roots else None
-    return Authority(settings.data.absolute() / "signing", further)
-
-
-def _open_images(folder: Path, settings: Settings, *, merged: bool) -> Images:
-    ca_file = Path(settings.registry_ca) if settings.registry_ca else None
-    return Images(folder, Registries.parse(settings.registry, ca_file), merged=merged)
-
-
-def _open_objects(folder: Path, settings: Settings) -> ObjectStore:
-    return open_objects(
-        folder,
-        endpoint=settings.s3_endpoint,
-        access_key_id=settings.s3_access_key_id,
-        secret_access_key=settings.s3_secret_access_key,
-        region=settings.s3_region,
-        path_style=settings.s3_path_style,
-    )
-
-
-def _emptied(folder: Path) -> Path:
-    """A folder for work in progress, without what an earlier run has left."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(mode=0o700)
-    return folder
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)
