@@ -15,6 +15,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -211,7 +212,7 @@ def test_a_presigned_url_of_version_2_expires(server: Server, bucket: str) -> No
     assert status_of(url.replace("Expires=", "Expires=x"))[0] == 400
 
 
-def status_of(url: str) -> tuple[int, str]:
+def status_of(url: str | urllib.request.Request) -> tuple[int, str]:
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(url)
     with refused.value as answer:
@@ -289,6 +290,72 @@ def test_other_operations_of_s3_work(server: Server, bucket: str) -> None:
     assert missing.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
     removed = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "a"}, {"Key": "b"}]})
     assert len(removed["Deleted"]) == 2
+
+
+@pytest.mark.parametrize("operation", ["Analytics", "Inventory", "Metrics", "Replication", "Website", "PublicAccess"])
+def test_what_the_store_has_not_does_nothing_to_the_bucket(server: Server, bucket: str, operation: str) -> None:
+    s3 = client(server)
+    if operation == "PublicAccess":
+        call, members = s3.delete_public_access_block, {}
+    else:
+        suffix = "" if operation in {"Replication", "Website"} else "_configuration"
+        call = getattr(s3, f"delete_bucket_{operation.lower()}{suffix}")
+        members = {"Id": "x"} if suffix else {}
+    with pytest.raises(ClientError) as refused:
+        call(Bucket=bucket, **members)
+
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 501
+    assert refused.value.response["Error"]["Code"] == "NotImplemented"
+    assert s3.head_bucket(Bucket=bucket)
+
+
+def test_settings_of_no_bucket_do_not_make_it(server: Server) -> None:
+    s3, name = client(server), f"never-{next(_NUMBERS)}"
+    for call, members in (
+        (s3.put_bucket_notification_configuration, {"NotificationConfiguration": {}}),
+        (s3.put_bucket_versioning, {"VersioningConfiguration": {"Status": "Enabled"}}),
+    ):
+        with pytest.raises(ClientError):
+            call(Bucket=name, **members)
+    with pytest.raises(ClientError) as missing:
+        s3.head_bucket(Bucket=name)
+    assert missing.value.response["ResponseMetadata"]["HTTPStatusCode"] == 404
+
+
+def test_an_object_is_not_its_own_annotation(server: Server, bucket: str) -> None:
+    s3 = client(server)
+    s3.put_object(Bucket=bucket, Key="a", Body=b"content")
+    request = AWSRequest("DELETE", f"{server.address}/{bucket}/a?annotation=x", headers={}, data=b"")
+    S3SigV4Auth(Credentials("test", "test"), "s3", "us-east-1").add_auth(request)
+
+    removal = urllib.request.Request(request.url, headers=dict(request.headers.items()), method="DELETE")
+
+    assert status_of(removal)[0] == 501
+    assert s3.get_object(Bucket=bucket, Key="a")["Body"].read() == b"content"
+
+
+def test_settings_that_are_changed_at_a_time_are_all_kept(server: Server) -> None:
+    """As Terraform changes them, whose resources of a bucket are independent of each other."""
+    s3 = client(server)
+    rule = {"ID": "old", "Status": "Enabled", "Filter": {}, "Expiration": {"Days": 30}}
+    encryption = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    with ThreadPoolExecutor(5) as pool:
+        for _ in range(10):
+            one = {"Bucket": f"settings-{next(_NUMBERS)}"}
+            s3.create_bucket(**one)
+            changes = [
+                pool.submit(s3.put_bucket_versioning, **one, VersioningConfiguration={"Status": "Enabled"}),
+                pool.submit(s3.put_bucket_tagging, **one, Tagging={"TagSet": [{"Key": "a", "Value": "b"}]}),
+                pool.submit(s3.put_bucket_encryption, **one, ServerSideEncryptionConfiguration=encryption),
+                pool.submit(s3.put_bucket_lifecycle_configuration, **one, LifecycleConfiguration={"Rules": [rule]}),
+            ]
+            for change in changes:
+                change.result()
+
+            assert s3.get_bucket_versioning(**one)["Status"] == "Enabled"
+            assert s3.get_bucket_tagging(**one)["TagSet"] == [{"Key": "a", "Value": "b"}]
+            assert s3.get_bucket_encryption(**one)["ServerSideEncryptionConfiguration"]["Rules"]
+            assert s3.get_bucket_lifecycle_configuration(**one)["Rules"]
 
 
 def test_what_was_stored_is_read_as_code(server: Server, bucket: str, tmp_path: Path) -> None:

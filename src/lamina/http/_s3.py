@@ -14,10 +14,11 @@ from lamina.http._body import ClientGone
 from lamina.http._canonical import UNSIGNED_PAYLOAD
 from lamina.http._chunked import SIGNED, UNSIGNED
 from lamina.http._request import Request
+from lamina.http._s3_changes import Changes
 from lamina.http._s3_errors import S3Error, in_words_of_s3, response
 from lamina.http._s3_forward import VIA, Framing, forwarded, path_of
 from lamina.http._sigv4 import Authentication, Verifier
-from lamina.objects import Exchange, NoUpstream, ObjectStore, UpstreamDown
+from lamina.objects import Exchange, NoUpstream, ObjectStore, Upstream, UpstreamDown
 from lamina.settings import AccessKey
 
 _LOG = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class S3Gateway:
         self._verifier = verifier
         self._find_key = find_key
         self._now = now
+        self._changes = Changes()
 
     @staticmethod
     def is_for(request: Request) -> bool:
@@ -96,6 +98,12 @@ class S3Gateway:
         path = path_of(request)
         checked = self._checked(request, path)
         upstream = await self._store.upstream()
+        async with self._changes.turn(request.method, path, request.query_string, upstream.sub_resources):
+            await self._pass_on(request, path, checked, upstream, sender)
+
+    async def _pass_on(
+        self, request: Request, path: bytes, checked: _Checked, upstream: Upstream, sender: _Sender
+    ) -> None:
         target, headers = forwarded(request, path, upstream, checked.region, checked.framing, self._now())
         async with Exchange(upstream.endpoint, request.method, target, headers, checked.body) as exchange:
             passed = [(name, value) for name, value in exchange.headers if name not in _NOT_PASSED_ON]

@@ -28,7 +28,7 @@ _DROPPED = frozenset(
     b"authorization connection content-length date expect host keep-alive proxy-authorization proxy-connection te "
     b"transfer-encoding upgrade via x-amz-content-sha256 x-amz-date x-amz-security-token".split()
 )
-_OF_SIGNATURE = CREDENTIALS | {
+OF_SIGNATURE = CREDENTIALS | {
     b"X-Amz-" + name
     for name in (
         b"Algorithm",
@@ -70,7 +70,7 @@ def forwarded(
     """The target and the headers of the request to ``upstream``."""
     path = quote_from_bytes(unquote_to_bytes(path), safe="/-_.~").encode()
     pairs = request.query_string.split(b"&")
-    query = b"&".join([part for part in pairs if part and part.partition(b"=")[0] not in _OF_SIGNATURE])
+    query = b"&".join([part for part in pairs if part and part.partition(b"=")[0] not in OF_SIGNATURE])
     _, query = canonical_targets(path, query, b"s3")[0]
     timestamp = now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ").encode()
     headers = _headers(request, urlsplit(upstream.endpoint).netloc.encode(), framing)

@@ -8,6 +8,7 @@ from lamina.objects._interface import (
     ObjectLocation,
     ObjectStore,
     StoredObject,
+    SubResources,
     Upstream,
     UpstreamDown,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "ObjectStore",
     "RemoteObjects",
     "StoredObject",
+    "SubResources",
     "Upstream",
     "UpstreamDown",
     "open_objects",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -33,14 +34,29 @@ class StoredObject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SubResources:
+    """The sub-resources, such as ``?website``, of a store that would take those it has not for a bucket or an object.
+
+    ``of_buckets`` are those that it has, by the method that changes them; ``not_of_objects`` those that it has not.
+    """
+
+    of_buckets: Mapping[str, frozenset[bytes]]
+    not_of_objects: frozenset[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """Where requests for S3 are sent, and who signs them. Without ``region`` the caller's is signed for."""
+    """Where requests for S3 are sent, and who signs them. Without ``region`` the caller's is signed for.
+
+    With ``sub_resources`` it has only these, and can lose one of two changes of a bucket that are made at a time.
+    """
 
     endpoint: str
     access_key_id: str
     secret_access_key: str = field(repr=False)
     session_token: str | None = field(default=None, repr=False)
     region: str | None = None
+    sub_resources: SubResources | None = None
 
 
 class NoUpstream(Exception):

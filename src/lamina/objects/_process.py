@@ -116,4 +116,10 @@ def _spawn(folder: Path, weed: Path) -> tuple[subprocess.Popen[bytes], socket.so
             ours.close()
             raise
     endpoint = f"http://127.0.0.1:{ports.s3}"
-    return process, ours, Upstream(endpoint=endpoint, access_key_id=access_key_id, secret_access_key=secret_access_key)
+    upstream = Upstream(
+        endpoint=endpoint,
+        access_key_id=access_key_id,
+        secret_access_key=secret_access_key,
+        sub_resources=_seaweed.SUB_RESOURCES,
+    )
+    return process, ours, upstream

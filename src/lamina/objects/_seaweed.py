@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lamina.objects._interface import SubResources
+
 _HOST = "127.0.0.1"
 _ROLES = ("master", "volume", "filer", "s3", "client", "admin", "worker", "msg_broker")
 _SIGNED = ("signing", "signing.read", "filer_signing", "filer_signing.read")
@@ -25,6 +27,15 @@ _SIGNED = ("signing", "signing.read", "filer_signing", "filer_signing.read")
 _ADMIN_OFFSET = 10_000
 _HIGHEST_PORT = 65_535
 _KEYS = "keys.json"
+_DELETABLE = frozenset({b"cors", b"encryption", b"lifecycle", b"ownershipControls", b"policy", b"tagging"})
+# Its router knows no others: DeleteBucketWebsite would delete the bucket, UpdateObjectEncryption write an object.
+SUB_RESOURCES = SubResources(
+    of_buckets={
+        "PUT": _DELETABLE | {b"acl", b"object-lock", b"versioning"},
+        "DELETE": _DELETABLE,
+    },
+    not_of_objects=frozenset({b"annotation", b"encryption"}),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
