@@ -21,6 +21,7 @@ from ._waiting import until
 from .conftest import QUICKLY, Functions, client, package
 from .test_image_environment import ECHO
 from .test_update_function_code import refused, shown
+from .test_update_function_code_history import Cli
 from .test_update_function_code_sources import end_environment, error_of, update, wait_for_state
 
 pytestmark = needs_registry
@@ -64,7 +65,9 @@ def push_image(registry: Registry, speaker: bytes, request: pytest.FixtureReques
     """Pushes to the test's own repository an image that says something; its digest."""
 
     def pushing(tag: str, says: str, *, to: Registry = registry, **how: Any) -> str:
-        tar = layer({"bootstrap": speaker, "says": says.encode()}, {"bootstrap": 0o755})
+        # What one test has fetched is no other's.
+        own = f"{says} of {request.node.originalname}".encode()
+        tar = layer({"bootstrap": speaker, "own": own}, {"bootstrap": 0o755})
         config = {"Entrypoint": ["/bootstrap"], "Cmd": [says]}
         how = {"architecture": PLATFORMS[native_architecture()]} | how
         return push(to, request.node.originalname, tag, [tar], config, **how)
@@ -200,10 +203,7 @@ def test_state_inactive_without_its_image(
     delete_manifest(registry, repository.partition("/")[2], digest)
     end_environment(functions, name)
     assert says(functions, name) == "one", "what was fetched is still here"
-    end_environment(functions, name)
-    for folder in ("images", "layers", "layer-records"):
-        shutil.rmtree(service.data / "images" / folder)
-        (service.data / "images" / folder).mkdir(mode=0o700)
+    forget_images(service)
     code, status, message = error_of(functions, name)
     assert (code, status) == ("ResourceNotReadyException", 502)
     assert message == f"Source image {repository}@{digest} does not exist. Provide a valid source image."
@@ -211,6 +211,46 @@ def test_state_inactive_without_its_image(
     assert push_image("v1", "one") == digest
     assert says(functions, name) == "one"
     assert wait_for_state(functions, name, "Active") == (None, None)
+
+
+def test_state_inactive_without_its_registry(
+    functions: Functions, service: Service, repository: str, push_image: Push, tmp_path: Path
+) -> None:
+    other = Registry(tmp_path / "other")
+    digest = push_image("v1", "one", to=other)
+    name = create(functions, f"{other.host}/{repository.partition('/')[2]}:v1")
+    assert says(functions, name) == "one"
+    other.stop()
+    end_environment(functions, name)
+    assert says(functions, name) == "one", "nobody needs the registry"
+    forget_images(service)
+    code, status, message = error_of(functions, name)
+    assert (code, status, other.host in message) == ("ResourceNotReadyException", 502, False)
+    assert wait_for_state(functions, name, "Inactive") == ("InternalError", message)
+    assert push_image("v1", "one") == digest
+    update(functions, name, ImageUri=f"{repository}:v1")
+    assert says(functions, name) == "one"
+    assert wait_for_state(functions, name, "Active") == (None, None)
+
+
+def forget_images(service: Service) -> None:
+    """Take away all that the service has fetched."""
+    for folder in ("images", "layers", "layer-records"):
+        shutil.rmtree(service.data / "images" / folder)
+        (service.data / "images" / folder).mkdir(mode=0o700)
+
+
+def test_rollback_to_an_image(functions: Functions, service: Service, repository: str, push_image: Push) -> None:
+    first = push_image("v1", "one")
+    name = create(functions, f"{repository}:v1")
+    push_image("v1", "two")
+    update(functions, name, ImageUri=f"{repository}:v1")
+    assert says(functions, name) == "two"
+    lamina = Cli(service)
+    assert lamina("rollback", name) == [f"{name} has the code {first.removeprefix('sha256:')}"]
+    functions.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
+    assert says(functions, name) == "one"
+    assert "has no zip to look into" in lamina.refusal("diff", name, "1", "2")
 
 
 def test_last_update_status_failed_without_a_layer(

@@ -77,9 +77,13 @@ def end_environment(functions: Functions, name: str) -> None:
 
 
 def error_of(functions: Functions, name: str) -> tuple[str, int, str]:
-    """Code, status and message of an invocation that the service refuses."""
+    """Code, status and message of an invocation for which no new environment can be had.
+
+    There may be more than one to end first: a runtime that is called before it asks for more gets a second.
+    """
     with pytest.raises(ClientError) as error:
-        functions.client.invoke(FunctionName=name)
+        for _ in range(5):
+            end_environment(functions, name)
     response = error.value.response
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"], response["Error"]["Message"]
 
@@ -184,7 +188,6 @@ def test_state_inactive_without_its_object(functions: Functions, service: Servic
     bucket.s3.delete_object(Bucket=bucket.name, Key="app.zip", VersionId=version)
     digest = hashlib.sha256(package(SAYS.format("referenced"))).hexdigest()
     shutil.rmtree(service.data / "packages" / "trees" / digest)
-    end_environment(functions, name)
     code, status, message = error_of(functions, name)
     assert (code, status) == ("InvalidZipFileException", 502)
     assert f"s3://{bucket.name}/app.zip?versionId={version} cannot be read again" in message
@@ -201,7 +204,6 @@ def test_state_inactive(functions: Functions, kms: Any, key: str) -> None:
     assert functions.call(name) == "sealed"
     kms.disable_key(KeyId=key)
     assert functions.call(name) == "sealed", "what runs goes on running"
-    end_environment(functions, name)
     code, status, message = error_of(functions, name)
     assert (code, status) == ("KMSDisabledException", 502)
     assert "because the KMS key is disabled" in message
