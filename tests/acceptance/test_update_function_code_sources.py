@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import shutil
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -58,10 +58,9 @@ def kms(service: Service) -> Any:
 
 
 @pytest.fixture
-def key(kms: Any) -> Iterator[str]:
+def key(kms: Any) -> str:
     arn: str = kms.create_key()["KeyMetadata"]["Arn"]
-    yield arn
-    kms.enable_key(KeyId=arn)
+    return arn
 
 
 def update(functions: Functions, name: str, **members: Any) -> dict[str, Any]:
@@ -213,6 +212,20 @@ def test_state_inactive(functions: Functions, kms: Any, key: str) -> None:
     kms.enable_key(KeyId=key)
     assert functions.call(name) == "sealed"
     assert wait_for_state(functions, name, "Active") == (None, None)
+
+
+def test_state_inactive_of_a_version(functions: Functions, kms: Any, key: str) -> None:
+    name = functions.create(SAYS.format("old"))
+    members = {"ZipFile": package(SAYS.format("sealed version")), "SourceKMSKeyArn": key, "Publish": True}
+    assert update(functions, name, **members)["Version"] == "1"
+    functions.update(name, SAYS.format("open"))
+    kms.schedule_key_deletion(KeyId=key)
+    with pytest.raises(ClientError) as error:
+        functions.client.invoke(FunctionName=name, Qualifier="1")
+    assert error.value.response["Error"]["Code"] == "KMSInvalidStateException"
+    until(lambda: shown(functions.client, name, Qualifier="1")["State"] == "Inactive")
+    assert shown(functions.client, name, Qualifier="1")["StateReasonCode"] == "InvalidStateKMSKey"
+    assert (functions.call(name), shown(functions.client, name)["State"]) == ("open", "Active")
 
 
 def test_source_kms_key_arn(functions: Functions, service: Service, kms: Any, key: str) -> None:

@@ -47,14 +47,14 @@ class Endpoint:
         except orjson.JSONDecodeError:
             raise click.ClickException(f"{self._url} does not answer like Lamina (status {status})") from None
         if status >= 300:
-            raise click.ClickException(str(document.get("message") or document.get("Message") or status))
+            raise click.ClickException(_message(answer) or str(status))
         return dict(document)
 
     def download(self, url: str) -> bytes:
         """The bytes behind a presigned link."""
         status, data = self._send("GET", url, {}, None)
         if status != 200:
-            raise click.ClickException(f"the package cannot be downloaded (status {status})")
+            raise click.ClickException(f"the package cannot be downloaded: {_message(data) or f'status {status}'}")
         return data
 
     def _send(self, method: str, url: str, headers: dict[str, str], body: bytes | None) -> tuple[int, bytes]:
@@ -63,3 +63,14 @@ class Endpoint:
         except urllib3.exceptions.HTTPError as error:
             raise click.ClickException(f"Could not connect to {self._url}: {error}") from None
         return answer.status, answer.data
+
+
+def _message(answer: bytes) -> str:
+    """What an answer says of its error; nothing when it is none of the service's."""
+    try:
+        document = orjson.loads(answer)
+    except orjson.JSONDecodeError:
+        return ""
+    if not isinstance(document, dict):
+        return ""
+    return str(document.get("message") or document.get("Message") or "")
