@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import shutil
 import uuid
 from pathlib import Path
@@ -58,10 +57,9 @@ class Compiler:
 
         What the package ``ancestor`` of the same function has too is taken over from there.
         """
-        match = re.fullmatch(r"python3\.(\d+)", live.runtime)
-        if match is None:
+        if not runtime.bytecode:
             return
-        job = (live.package, f"cpython-3{match[1]}")
+        job = (live.package, runtime.bytecode)
         task = self._running.get(job)
         if task is None:
             task = self._running[job] = asyncio.create_task(self._compile(runtime, *job, ancestor))

@@ -24,7 +24,7 @@ class Spares:
 
     async def take(self, runtime: Runtime) -> Sandbox:
         """A generic sandbox of the runtime: one that waits, or in a burst a fork of the runtime's template."""
-        ready = self._ready[runtime.name]
+        ready = self._ready[runtime.key]
         while ready:
             sandbox = ready.popleft()
             if not sandbox.exited.done():
@@ -34,9 +34,9 @@ class Spares:
 
     def refill(self, runtime: Runtime) -> None:
         """Start what is missing, in the background."""
-        missing = self._count - len(self._ready[runtime.name]) - self._starting[runtime.name]
+        missing = self._count - len(self._ready[runtime.key]) - self._starting[runtime.key]
         for _ in range(missing):
-            self._starting[runtime.name] += 1
+            self._starting[runtime.key] += 1
             task = asyncio.create_task(self._start(runtime))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -49,11 +49,11 @@ class Spares:
 
     async def _start(self, runtime: Runtime) -> None:
         try:
-            self._ready[runtime.name].append(await self._launcher.start(_generic(runtime)))
+            self._ready[runtime.key].append(await self._launcher.start(_generic(runtime)))
         except SandboxUnavailable as error:
             _LOG.warning("no spare environment for %s: %s", runtime.name, error)
         finally:
-            self._starting[runtime.name] -= 1
+            self._starting[runtime.key] -= 1
 
 
 def _generic(runtime: Runtime) -> SandboxSpec:
@@ -64,5 +64,5 @@ def _generic(runtime: Runtime) -> SandboxSpec:
         binds=runtime.binds,
         limits=Limits(),
         working_directory="/",
-        forkable=runtime.name,
+        forkable=runtime.key,
     )

@@ -8,7 +8,7 @@ from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
 
 # They act when the interpreter starts, so a process that is already running cannot honour them.
-_ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_", "UV_THREADPOOL_SIZE", "AWS_LAMBDA_EXEC_WRAPPER")
+_ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_", "UV_THREADPOOL_SIZE", "RUBY", "AWS_LAMBDA_EXEC_WRAPPER")
 _ACT_LATER = frozenset({"NODE_ENV", "NODE_PATH"})
 
 # Where an isolated sandbox has the Runtime API; the launcher renames it where there is no isolation.

@@ -7,11 +7,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamina.runtimes._interface import Runtime
+from lamina.runtimes._interface import Runtime, RuntimeUnavailable
 from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LIBRARY_PATH, PATH, RUNTIME
-from lamina.runtimes._search import SearchPath, in_usr, installations, may_be_bound, program
+from lamina.runtimes._search import SearchPath, in_usr, installations, listed, may_be_bound, program
 from lamina.sandbox import Bind
 
+_NAME = re.compile(r"nodejs(\d+)\.x|nodejs(?:(\d+)\.\d+(?:-edge)?)?")
 _OLDEST = 16
 _NAMED = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _HEADER = re.compile(r"#define NODE_(MAJOR|MINOR|PATCH)_VERSION (\d+)")
@@ -28,8 +29,8 @@ class Node:
     program: Path
     prefix: Path
 
-    def runtime(self) -> Runtime:
-        """How ``nodejs<major>.x`` runs with it; one outside ``/usr`` is bound at ``/var/lang``."""
+    def runtime(self, name: str = "") -> Runtime:
+        """How ``name``, or its own ``nodejs…``, runs with it; one outside ``/usr`` is bound at ``/var/lang``."""
         major, minor, patch = self.version
         interpreter = str(self.program)
         binds: tuple[Bind, ...] = (Bind(source=BOOTSTRAPS / "node", target=RUNTIME),)
@@ -37,11 +38,12 @@ class Node:
             interpreter = f"{LANGUAGE}/bin/{self.program.name}"
             binds += (Bind(source=self.prefix, target=LANGUAGE),)
         return Runtime(
-            name=f"nodejs{major}.x",
+            name=name or f"nodejs{major}.x",
             argv=(interpreter, f"{RUNTIME}/bootstrap.cjs"),
             binds=binds,
             generic=True,
             version_label=f"nodejs:{major}.v{minor}.{patch}",
+            origin=str(self.program),
             environment={"PATH": PATH, "LD_LIBRARY_PATH": LIBRARY_PATH, "NODE_PATH": _node_path(major)},
         )
 
@@ -51,6 +53,52 @@ def _node_path(major: int) -> str:
         f"/opt/nodejs/node{major}/node_modules:/opt/nodejs/node_modules:"
         "/var/runtime/node_modules:/var/runtime:/var/task"
     )
+
+
+class Nodes:
+    """All ``nodejs…``; the bootstrap needs Node.js 16."""
+
+    title = "Node.js"
+
+    def __init__(self, search: SearchPath) -> None:
+        self._search = search
+        self._found = nodes(search)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See ``Language``."""
+        return tuple(f"nodejs{major}.x" for major in self._found)
+
+    def knows(self, name: str) -> bool:
+        """See ``Language``."""
+        return _NAME.fullmatch(name) is not None
+
+    def resolve(self, name: str, chosen: Path | None = None) -> Runtime:
+        """See ``Language``."""
+        if chosen is not None:
+            return _chosen(chosen).runtime(name)
+        match = _NAME.fullmatch(name)
+        assert match is not None
+        major = int(match[1] or match[2] or 0)  # ``nodejs`` was Node.js 0.10
+        if major in self._found:
+            return self._found[major].runtime()
+        if major < _OLDEST:
+            raise RuntimeUnavailable(
+                f"The runtime {name} cannot run here: the bootstrap needs Node.js {_OLDEST} or newer."
+                " A runtime image may have an older one"
+            )
+        programs, managed = listed(self._search.programs), listed(self._search.nodes)
+        raise RuntimeUnavailable(
+            f"No Node.js {major} was found: looked for node of version {major} in {programs},"
+            f" and for v{major}.* in {managed}"
+        )
+
+
+def _chosen(path: Path) -> Node:
+    node = _node(path)
+    if node is None or node.version[0] < _OLDEST:
+        raise RuntimeUnavailable(f"{path} is not the program node of a Node.js, {_OLDEST} or newer")
+    return node
 
 
 def nodes(search: SearchPath) -> dict[int, Node]:

@@ -6,7 +6,7 @@ from lamina.runtimes._interface import Runtime
 from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LAYERS, LIBRARY_PATH, PATH, RUNTIME
 from lamina.sandbox import Bind
 
-NAMES = ("provided", "provided.al2", "provided.al2023")
+NAMES = ("provided", "provided.al2", "provided.al2023", "custom")
 
 
 def provided(name: str, architecture: str) -> Runtime:

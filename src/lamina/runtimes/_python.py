@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from lamina.runtimes._interface import Runtime
+from lamina.runtimes._interface import Runtime, RuntimeUnavailable
 from lamina.runtimes._places import BOOTSTRAPS, LANGUAGE, LAYERS, LIBRARY_PATH, PATH, RUNTIME
 from lamina.runtimes._sdk import sdk_binds
-from lamina.runtimes._search import SearchPath, entries, in_usr, installations, may_be_bound, program
+from lamina.runtimes._search import SearchPath, entries, in_usr, installations, listed, may_be_bound, program
 from lamina.sandbox import Bind
 
 _PROGRAM = re.compile(r"python3\.(\d+)")
@@ -26,19 +26,21 @@ class Python:
     program: Path
     prefix: Path
 
-    def runtime(self) -> Runtime:
-        """How the ``python3.x`` of this interpreter runs; one outside ``/usr`` is bound at ``/var/lang``."""
+    def runtime(self, name: str = "") -> Runtime:
+        """How ``name``, or its own ``python3.x``, runs with it; one outside ``/usr`` is bound at ``/var/lang``."""
         interpreter = str(self.program)
         binds: tuple[Bind, ...] = (Bind(source=BOOTSTRAPS / "python", target=RUNTIME), *sdk_binds(self.minor))
         if not in_usr(self.program):
             interpreter = f"{LANGUAGE}/bin/{self.program.name}"
             binds += (Bind(source=self.prefix, target=LANGUAGE),)
         return Runtime(
-            name=f"python3.{self.minor}",
+            name=name or f"python3.{self.minor}",
             argv=(interpreter, _NO_SITE, f"{RUNTIME}/bootstrap.py"),
             binds=binds,
             generic=True,
             version_label=f"python:3.{self.minor}.v{self.patch()}",
+            origin=str(self.program),
+            bytecode=f"cpython-3{self.minor}",
             environment={
                 "PATH": PATH,
                 "LD_LIBRARY_PATH": LIBRARY_PATH,
@@ -61,6 +63,50 @@ class Python:
                 if found:
                     return int(found[1])
         return 0
+
+
+class Pythons:
+    """All ``python3.x``."""
+
+    title = "Python"
+
+    def __init__(self, search: SearchPath) -> None:
+        self._search = search
+        self._found = pythons(search)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """See ``Language``."""
+        return tuple(f"python3.{minor}" for minor in self._found)
+
+    @property
+    def newest(self) -> Python | None:
+        """The newest of them."""
+        return self._found[max(self._found)] if self._found else None
+
+    def knows(self, name: str) -> bool:
+        """See ``Language``."""
+        return _PROGRAM.fullmatch(name) is not None
+
+    def resolve(self, name: str, chosen: Path | None = None) -> Runtime:
+        """See ``Language``."""
+        minor = int(name.removeprefix("python3."))
+        python = self._found.get(minor) if chosen is None else _chosen(chosen)
+        if python is None:
+            programs, managed = listed(self._search.programs), listed(self._search.pythons)
+            raise RuntimeUnavailable(
+                f"No Python 3.{minor} was found: looked for python3.{minor} in {programs},"
+                f" and for 3.{minor}.* in {managed}"
+            )
+        return python.runtime(name)
+
+
+def _chosen(path: Path) -> Python:
+    match = _PROGRAM.fullmatch(path.resolve().name)
+    python = _python(int(match[1]), path) if match and int(match[1]) >= _OLDEST else None
+    if python is None:
+        raise RuntimeUnavailable(f"{path} is not the program python3.x of a whole Python, 3.{_OLDEST} or newer")
+    return python
 
 
 def pythons(search: SearchPath) -> dict[int, Python]:

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from lamina.runtimes._interface import Runtime, RuntimeUnavailable
-from lamina.runtimes._node import Node, nodes
+from lamina.runtimes._interface import Language, Runtime, RuntimeUnavailable
+from lamina.runtimes._node import Nodes
 from lamina.runtimes._provided import NAMES, provided
-from lamina.runtimes._python import Python, pythons
+from lamina.runtimes._python import Pythons
 from lamina.runtimes._search import SearchPath
 from lamina.sandbox import native_architecture
 
-_PYTHON = re.compile(r"python3\.(\d+)")
-_NODE = re.compile(r"nodejs(\d+)\.x")
-_LANGUAGES = {"java": "Java", "ruby": "Ruby", "dotnet": ".NET", "go": "Go", "python": "Python 2", "nodejs": "Node.js"}
+_LANGUAGES = {"java": "Java", "ruby": "Ruby", "dotnet": ".NET", "go": "Go", "python": "Python 2"}
 
 
 class Runtimes:
     """What ``Runtime`` names can run here. Nothing is started to find out: files are looked at."""
 
-    def __init__(
-        self,
-        search: SearchPath,
-        found_pythons: Mapping[int, Python],
-        found_nodes: Mapping[int, Node],
-        lack: Callable[[str], str],
-    ) -> None:
-        self._search = search
+    def __init__(self, languages: Sequence[Language], lack: Callable[[str], str]) -> None:
+        self._languages = languages
         self._lack = lack
-        self._pythons = found_pythons
-        self._nodes = found_nodes
         self._resolved: dict[tuple[str, str], Runtime] = {}
 
     @classmethod
@@ -41,13 +32,12 @@ class Runtimes:
         ``report.lack`` found out. Without it only this machine's own architecture runs.
         """
         search = search or SearchPath.of_machine()
-        return cls(search, pythons(search), nodes(search), lack or _lack)
+        return cls((Pythons(search), Nodes(search)), lack or _lack)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names that ``resolve`` has a runtime for."""
-        found_pythons = (f"python3.{minor}" for minor in self._pythons)
-        return (*found_pythons, *(f"nodejs{major}.x" for major in self._nodes), *NAMES)
+        return (*(name for language in self._languages for name in language.names), *NAMES)
 
     def resolve(self, runtime_name: str, architecture: str = "") -> Runtime:
         """How the runtime runs here, for ``architecture`` (of the API) or that of this machine.
@@ -65,41 +55,17 @@ class Runtimes:
         if lacking:
             raise RuntimeUnavailable(f"Programs for {architecture} cannot run here: {lacking}")
 
-    def _resolve(self, name: str, architecture: str) -> Runtime:
+    def _resolve(self, name: str, architecture: str, chosen: Path | None = None) -> Runtime:
         if name in NAMES:
             self.require(architecture)
             return provided(name, architecture)
-        if architecture != native_architecture() and (_PYTHON.fullmatch(name) or _NODE.fullmatch(name)):
+        language = next((each for each in self._languages if each.knows(name)), None)
+        if language is None:
+            raise RuntimeUnavailable(_no_bootstrap(name))
+        if architecture != native_architecture():
             # The code might run on this machine's interpreter, but that would not be what was asked for.
             raise RuntimeUnavailable(_no_interpreter(name, architecture))
-        if match := _PYTHON.fullmatch(name):
-            return self._python(int(match[1]))
-        if match := _NODE.fullmatch(name):
-            return self._node(int(match[1]))
-        raise RuntimeUnavailable(_no_bootstrap(name))
-
-    def _python(self, minor: int) -> Runtime:
-        if minor in self._pythons:
-            return self._pythons[minor].runtime()
-        programs = _listed(self._search.programs)
-        managed = _listed(self._search.pythons)
-        raise RuntimeUnavailable(
-            f"No Python 3.{minor} was found: looked for python3.{minor} in {programs}, and for 3.{minor}.* in {managed}"
-        )
-
-    def _node(self, major: int) -> Runtime:
-        if major in self._nodes:
-            return self._nodes[major].runtime()
-        programs = _listed(self._search.programs)
-        managed = _listed(self._search.nodes)
-        raise RuntimeUnavailable(
-            f"No Node.js {major} was found: looked for node of version {major} in {programs},"
-            f" and for v{major}.* in {managed}"
-        )
-
-
-def _listed(places: tuple[object, ...]) -> str:
-    return ", ".join(dict.fromkeys(map(str, places))) or "no directory"
+        return language.resolve(name, chosen)
 
 
 def _lack(architecture: str) -> str:

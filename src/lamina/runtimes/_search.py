@@ -66,6 +66,11 @@ def _numbers(installation: Path) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"\d+", installation.name)[:3])
 
 
+def listed(places: tuple[object, ...]) -> str:
+    """The places of a search, for the reason why nothing was found."""
+    return ", ".join(dict.fromkeys(map(str, places))) or "no directory"
+
+
 def program(path: Path) -> Path | None:
     """The real file of a program, or None: a shim (a script that picks a version when it runs) is not one."""
     try:

@@ -109,6 +109,7 @@ def test_survives_what_cannot_be_read(tmp_path: Path) -> None:
         "provided",
         "provided.al2",
         "provided.al2023",
+        "custom",
     )
 
 
