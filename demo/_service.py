@@ -56,4 +56,4 @@ class Service:
         for line in self._process.stdout:
             if line.startswith(_READY):
                 return line.removeprefix(_READY).strip()
-        sys.exit(f"the service did not start: it ended with {self._process.wait()}")
+        sys.exit(f"the service did not start: it ended with {self.wait()}")

@@ -5,17 +5,21 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import signal
 import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
 from demo._service import Service
+
+if TYPE_CHECKING:
+    from ._faults import Outside, World
 
 ROLE = "arn:aws:iam::000000000000:role/r"
 RUNTIME = f"python3.{sys.version_info.minor}"
@@ -92,6 +96,47 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def functions(service: Service) -> Functions:
     return Functions(client(service.address))
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outside]:
+    """What outlives a server that breaks."""
+    from ._faults import Outside
+
+    with pytest.MonkeyPatch.context() as patch:
+        # Of a KMS elsewhere.
+        patch.setenv("AWS_ACCESS_KEY_ID", "test")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        made = Outside(tmp_path_factory.mktemp("outside"))
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Iterator[list[World]]:
+    """The world in use, if there is one."""
+    used: list[World] = []
+    yield used
+    for world in used:
+        world.service.stop()
+
+
+@pytest.fixture
+def world(
+    worlds: list[World], outside: Outside, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[World]:
+    """A server that breaks: the one that the last test has left, or a new one after a test that has failed."""
+    from ._faults import World
+
+    if not worlds:
+        worlds.append(World(tmp_path_factory.mktemp("world"), outside))
+    outside.mend()
+    failed = request.session.testsfailed
+    yield worlds[-1]
+    if request.session.testsfailed != failed:
+        spoilt = worlds.pop()
+        spoilt.service.signal(signal.SIGKILL)
+        spoilt.service.wait()
 
 
 @pytest.fixture
