@@ -6,7 +6,6 @@ the strictest reader of the answers.
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import json
@@ -20,10 +19,10 @@ import pytest
 
 from demo._service import Service
 from lamina.objects._seaweed import program
-from lamina.sandbox import Launcher, native_architecture
+from lamina.sandbox import native_architecture
 from tests._registry import Registry, needs_registry
 
-from ._shell_image import push_function
+from ._shell_image import push_function, skip_without_images
 from ._terraform import Terraform, missing
 from .conftest import RUNTIME, client, package
 
@@ -103,18 +102,11 @@ class World:
         return json.loads(answer["Payload"].read())
 
 
-async def _level(folder: Path) -> str:
-    launcher = await Launcher.open(folder)
-    await launcher.close()
-    return launcher.level
-
-
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     if reason := missing():
         pytest.skip(reason)
-    if asyncio.run(_level(tmp_path_factory.mktemp("level"))) == "E":
-        pytest.skip("this machine lets this user isolate nothing, and images need a root of their own")
+    skip_without_images(tmp_path_factory.mktemp("level"))
     made = World(tmp_path_factory.mktemp("terraform"))
     yield made
     made.close()
