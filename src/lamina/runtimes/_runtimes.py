@@ -10,10 +10,11 @@ from lamina.runtimes._interface import Language, Runtime, RuntimeUnavailable
 from lamina.runtimes._node import Nodes
 from lamina.runtimes._provided import NAMES, provided
 from lamina.runtimes._python import Pythons
+from lamina.runtimes._ruby import Rubies
 from lamina.runtimes._search import SearchPath
 from lamina.sandbox import native_architecture
 
-_LANGUAGES = {"java": "Java", "ruby": "Ruby", "dotnet": ".NET", "go": "Go", "python": "Python 2"}
+_LANGUAGES = {"java": "Java", "dotnet": ".NET", "go": "Go", "python": "Python 2"}
 
 
 class Runtimes:
@@ -32,7 +33,7 @@ class Runtimes:
         ``report.lack`` found out. Without it only this machine's own architecture runs.
         """
         search = search or SearchPath.of_machine()
-        return cls((Pythons(search), Nodes(search)), lack or _lack)
+        return cls((Pythons(search), Nodes(search), Rubies(search)), lack or _lack)
 
     @property
     def names(self) -> tuple[str, ...]:

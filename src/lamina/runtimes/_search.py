@@ -16,13 +16,16 @@ _SCRIPT = b"#!"
 class SearchPath:
     """The places to look at, in order of preference.
 
-    ``programs`` are directories with programs in them. ``pythons`` and ``nodes`` are directories that a version
-    manager keeps: each directory in them, or two levels deeper for fnm, is one installation with a ``bin``.
+    ``programs`` are directories with programs in them. ``pythons``, ``nodes`` and ``rubies`` are directories that a
+    version manager keeps: each directory in them, or two levels deeper for fnm, is one installation with a ``bin``.
+    ``dotnets`` are directories that may be a ``DOTNET_ROOT``.
     """
 
     programs: tuple[Path, ...]
     pythons: tuple[Path, ...] = ()
     nodes: tuple[Path, ...] = ()
+    rubies: tuple[Path, ...] = ()
+    dotnets: tuple[Path, ...] = ()
 
     @classmethod
     def of_machine(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> SearchPath:
@@ -30,19 +33,38 @@ class SearchPath:
         variables = os.environ if environ is None else environ
         home = home or Path.home()
         data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
+        asdf = Path(variables.get("ASDF_DATA_DIR") or home / ".asdf") / "installs"
+        dotnet_root = variables.get("DOTNET_ROOT", "")
         path = (Path(entry) for entry in variables.get("PATH", "").split(os.pathsep) if entry.startswith("/"))
         return cls(
             programs=(*path, *_SYSTEM),
             pythons=(
                 Path(variables.get("PYENV_ROOT") or home / ".pyenv") / "versions",
                 Path(variables.get("UV_PYTHON_INSTALL_DIR") or data / "uv/python"),
+                asdf / "python",
                 Path("/opt"),
                 Path("/opt/python"),
             ),
             nodes=(
                 Path(variables.get("NVM_DIR") or home / ".nvm") / "versions/node",
                 Path(variables.get("FNM_DIR") or data / "fnm") / "node-versions",
+                asdf / "nodejs",
                 Path("/opt"),
+            ),
+            rubies=(
+                Path(variables.get("RBENV_ROOT") or home / ".rbenv") / "versions",
+                asdf / "ruby",
+                home / ".rubies",
+                Path("/opt"),
+                Path("/opt/rubies"),
+            ),
+            dotnets=(
+                *((Path(dotnet_root),) if dotnet_root.startswith("/") else ()),
+                home / ".dotnet",
+                Path("/usr/share/dotnet"),
+                Path("/usr/lib/dotnet"),
+                Path("/usr/lib64/dotnet"),
+                Path("/opt/dotnet"),
             ),
         )
 

@@ -253,10 +253,19 @@ def _on_host(runtime: Runtime, path: str) -> str:
     return path
 
 
+def wait_until_it_reads(pid: int) -> None:
+    """Wait until a generic process waits for its function."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if Path(f"/proc/{pid}/wchan").read_text().startswith(("pipe", "anon_pipe")):
+            return
+    raise AssertionError("the process does not wait")
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each test of ``python`` or ``node`` runs with every interpreter of the machine."""
+    """Each test of ``python``, ``node`` or ``ruby`` runs with every interpreter of the machine."""
     names = Runtimes.discover().names
-    for fixture, prefix in (("python", "python"), ("node", "nodejs")):
+    for fixture, prefix in (("python", "python3"), ("node", "nodejs"), ("ruby", "ruby")):
         if fixture in metafunc.fixturenames:
             found = [name for name in names if name.startswith(prefix)]
             middle = set(found[1:-1])

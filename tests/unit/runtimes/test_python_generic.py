@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import shutil
-import time
 from pathlib import Path
 
 import pytest
 
-from tests.unit.runtimes.conftest import Start, write
+from tests.unit.runtimes.conftest import Start, wait_until_it_reads, write
 
 PROBE = {"index.py": "import os\ndef handler(event, context): return [dict(os.environ), os.getcwd(), os.getpid()]\n"}
 
@@ -54,7 +53,7 @@ def test_finds_shared_libraries_of_the_function(start: Start, python: str, task_
     function = start(
         python, {"index.py": source}, generic=True, exec_environment={"LD_LIBRARY_PATH": path}, LD_LIBRARY_PATH=path
     )
-    _wait_until_it_reads(function.process.pid)
+    wait_until_it_reads(function.process.pid)
     (task_root / "lib").mkdir()
     shutil.copy(library, task_root / "lib/libown.so.9")
     function.specialise()
@@ -68,14 +67,6 @@ def _some_library() -> str:
     if not libraries:
         pytest.skip("ctypes of this interpreter has no shared library of its own")
     return libraries[0]
-
-
-def _wait_until_it_reads(pid: int) -> None:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        if Path(f"/proc/{pid}/wchan").read_text().startswith(("pipe", "anon_pipe")):
-            return
-    raise AssertionError("the process does not wait")
 
 
 def test_main_may_be_called_in_the_child_of_a_template(start: Start, python: str) -> None:

@@ -26,8 +26,8 @@ def python(prefix: Path, minor: int) -> Path:
     return program(prefix / f"bin/python3.{minor}")
 
 
-def search(*programs: Path, pythons: tuple[Path, ...] = (), nodes: tuple[Path, ...] = ()) -> SearchPath:
-    return SearchPath(programs=programs, pythons=pythons, nodes=nodes)
+def search(*programs: Path, **managed: tuple[Path, ...]) -> SearchPath:
+    return SearchPath(programs=programs, **managed)
 
 
 def test_finds_a_python_of_a_version_manager(tmp_path: Path) -> None:
@@ -142,6 +142,49 @@ def test_knows_the_version_of_a_node_from_its_program(tmp_path: Path) -> None:
 def test_knows_the_patch_version_of_a_python_from_its_program(tmp_path: Path) -> None:
     python(tmp_path, 11).write_bytes(ELF + b"\x003.11.2\0")
     assert Runtimes.discover(search(tmp_path / "bin")).resolve("python3.11").version_label == "python:3.11.v2"
+
+
+def ruby(prefix: Path, version: str) -> Path:
+    return program(prefix / "bin/ruby", ELF + f"\0ruby {version} (2026-01-01 revision 0) [x86_64-linux]\0".encode())
+
+
+def test_finds_a_ruby_of_a_version_manager_and_tells_it_where_its_library_is(tmp_path: Path) -> None:
+    for version in ("3.3.1p5", "3.3.10", "4.0.0"):
+        ruby(tmp_path / version, version)
+    library = tmp_path / "3.3.10/lib/ruby/3.3.0/x86_64-linux"
+    library.mkdir(parents=True)
+    (library / "rbconfig.rb").touch()
+    runtimes = Runtimes.discover(search(rubies=(tmp_path,)))
+    found = runtimes.resolve("ruby3.3")
+    assert found.argv == (
+        "/var/lang/bin/ruby",
+        "--disable=gems",
+        "-I/var/lang/lib/ruby/3.3.0",
+        "-I/var/lang/lib/ruby/3.3.0/x86_64-linux",
+        "/var/runtime/bootstrap.rb",
+    )
+    assert {bind.target: bind.source for bind in found.binds}["/var/lang"] == tmp_path / "3.3.10"
+    assert (found.version_label, found.environment["GEM_HOME"]) == ("ruby:3.3.v10", "/var/runtime")
+    assert "ruby4.0" in runtimes.names
+
+
+def test_knows_the_version_of_a_ruby_from_its_library(tmp_path: Path) -> None:
+    program(tmp_path / "bin/ruby3.2")
+    for version in ("3.1.9", "3.2.4"):
+        library = tmp_path / f"lib/libruby-{version[:3]}.so.{version[:3]}"
+        library.parent.mkdir(exist_ok=True)
+        library.write_bytes(ELF + f"\0ruby {version}p1 (".encode())
+    runtimes = Runtimes.discover(search(tmp_path / "bin"))
+    assert runtimes.resolve("ruby3.2").version_label == "ruby:3.2.v4"
+    assert "ruby3.1" not in runtimes.names
+
+
+def test_says_where_it_looked_for_a_ruby(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeUnavailable) as refused:
+        Runtimes.discover(search(tmp_path / "a", rubies=(tmp_path / "b",))).resolve("ruby3.4")
+    assert str(refused.value) == (
+        f"No Ruby 3.4 was found: looked for ruby of version 3.4 in {tmp_path}/a, and for 3.4.* in {tmp_path}/b"
+    )
 
 
 def test_says_what_was_looked_for_and_where(tmp_path: Path) -> None:
