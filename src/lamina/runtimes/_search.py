@@ -18,7 +18,8 @@ class SearchPath:
 
     ``programs`` are directories with programs in them. ``pythons``, ``nodes`` and ``rubies`` are directories that a
     version manager keeps: each directory in them, or two levels deeper for fnm, is one installation with a ``bin``.
-    ``dotnets`` are directories that may be a ``DOTNET_ROOT``.
+    ``dotnets`` are directories that may be a ``DOTNET_ROOT``. ``javas`` hold installations of Java, and ``java_homes``
+    are directories with a program ``java`` that comes even before those of ``programs``.
     """
 
     programs: tuple[Path, ...]
@@ -26,6 +27,8 @@ class SearchPath:
     nodes: tuple[Path, ...] = ()
     rubies: tuple[Path, ...] = ()
     dotnets: tuple[Path, ...] = ()
+    javas: tuple[Path, ...] = ()
+    java_homes: tuple[Path, ...] = ()
 
     @classmethod
     def of_machine(cls, environ: Mapping[str, str] | None = None, home: Path | None = None) -> SearchPath:
@@ -35,6 +38,7 @@ class SearchPath:
         data = Path(variables.get("XDG_DATA_HOME") or home / ".local/share")
         asdf = Path(variables.get("ASDF_DATA_DIR") or home / ".asdf") / "installs"
         dotnet_root = variables.get("DOTNET_ROOT", "")
+        java_home = variables.get("JAVA_HOME", "")
         path = (Path(entry) for entry in variables.get("PATH", "").split(os.pathsep) if entry.startswith("/"))
         return cls(
             programs=(*path, *_SYSTEM),
@@ -66,6 +70,14 @@ class SearchPath:
                 Path("/usr/lib64/dotnet"),
                 Path("/opt/dotnet"),
             ),
+            javas=(
+                Path("/usr/lib/jvm"),
+                Path(variables.get("SDKMAN_DIR") or home / ".sdkman") / "candidates/java",
+                asdf / "java",
+                Path("/opt"),
+                Path("/opt/java"),
+            ),
+            java_homes=(Path(java_home) / "bin",) if java_home.startswith("/") else (),
         )
 
 
