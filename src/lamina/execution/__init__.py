@@ -5,5 +5,6 @@ from lamina.execution._images import Image
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._router import Address
 from lamina.execution._starter import Starter
+from lamina.execution._streams import ResponseStream
 
-__all__ = ["Address", "Execution", "Image", "Invocation", "Outcome", "Starter"]
+__all__ = ["Address", "Execution", "Image", "Invocation", "Outcome", "ResponseStream", "Starter"]

@@ -13,7 +13,9 @@ from lamina.execution import _payloads
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._lines import Report, Status, lines_of
 from lamina.execution._output import Output
-from lamina.execution._runtime_api import Rejected, RuntimeConnection
+from lamina.execution._rejected import Rejected
+from lamina.execution._runtime_api import RuntimeConnection
+from lamina.execution._streams import ResponseStream, Source
 from lamina.functions import LiveVersion
 from lamina.sandbox import Exit, Sandbox
 
@@ -69,6 +71,7 @@ class Environment:
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         sandbox.exited.add_done_callback(self._exited)
+        self._cut = False
 
     async def listen(self) -> None:
         """Serve the Runtime API to the sandbox."""
@@ -130,7 +133,7 @@ class Environment:
             self._become_idle()
             if not self._ready.done():
                 self._ready.set_result(None)
-        elif self._state == "busy" and self._answered:
+        elif self._state == "busy" and (self._answered or self._was_cut()):
             self._become_idle()
 
     def on_response(self, request_id: str, body: bytes | None) -> None:
@@ -141,10 +144,26 @@ class Environment:
         else:
             self._finish(body, None)
 
-    def on_error(self, request_id: str, body: bytes) -> None:
+    def on_error(self, request_id: str, body: bytes, error_type: str | None = None) -> None:
         """The function has failed, and the runtime goes on."""
         self._check(request_id)
-        self._finish(body, _UNHANDLED, "error")
+        self._finish(body, _UNHANDLED, "error", error_type)
+
+    def on_stream(self, request_id: str, source: Source) -> ResponseStream | None:
+        """The function begins to return."""
+        self._check(request_id)
+        assert self._invocation is not None
+        stream = self._invocation.stream
+        if stream is not None:
+            if stream.executed_version is not None:
+                raise Rejected(400, "InvalidStateTransition", "The response has begun already")
+            stream.begin(self.live.version, source)
+        return stream
+
+    def on_cut(self, request_id: str) -> None:
+        """What comes next, its end or the request for more work, tells why the runtime has cut its response short."""
+        invocation = self._invocation
+        self._cut = not self._answered and invocation is not None and invocation.request_id == request_id
 
     def on_init_error(self, body: bytes) -> None:
         """The runtime cannot go on; it ends by itself or is ended."""
@@ -178,12 +197,20 @@ class Environment:
         self._answered = True
         elapsed_ms = (time.perf_counter() - self._began) * 1000
         record = partial(self._record, self._invocation.request_id, elapsed_ms, status, error_type)
+    def _was_cut(self) -> bool:
+        """Whether the response has ended too soon, which nobody has been told yet: now it is."""
+        if self._cut and self._invocation is not None:
+            payload = _payloads.truncated(self._invocation.request_id)
+            self._finish(payload, _UNHANDLED, "error", "Runtime.TruncatedResponse")
+        return self._answered
+
         log_tail = None
         if self._invocation.tail:
             record()
             log_tail = self._output.take_tail()
         if not self._outcome.done():
             self._outcome.set_result(
+        self._cut = False
                 Outcome(
                     payload=payload,
                     executed_version=self.live.version,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from lamina.execution._streams import ResponseStream
+
 
 class Invocation(NamedTuple):
     """A request for a function, ready to be sent to an environment.
 
     ``client_context`` is the decoded JSON text of the header, or empty. ``tail`` asks for the last 4 KB of the log.
+    ``stream`` takes the response while it comes, if the function streams one; without it such a response is collected.
     """
 
     request_id: str
@@ -17,10 +20,14 @@ class Invocation(NamedTuple):
     trace_id: str
     client_context: str = ""
     tail: bool = False
+    stream: ResponseStream | None = None
 
 
 class Outcome(NamedTuple):
-    """The end of an invocation: the function's payload, or the error payload with ``function_error`` set."""
+    """The end of an invocation: the function's payload, or the error payload with ``function_error`` set.
+
+    What has gone through the invocation's stream is not in the payload.
+    """
 
     payload: bytes
     executed_version: str

@@ -35,9 +35,14 @@ def exit_reason(exit_: Exit) -> str:
     return "without providing a reason"
 
 
-def response_too_large() -> bytes:
-    """The function's answer is above the limit of a synchronous response."""
-    text = f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+def truncated(request_id: str) -> bytes:
+    """The runtime has closed the connection in the middle of a response that it streamed."""
+    return _payload("Runtime.TruncatedResponse", f"RequestId: {request_id} Error: Response was truncated")
+
+
+def response_too_large(limit: int = MAX_RESPONSE_BYTES) -> bytes:
+    """The function's answer is above the limit: by default that of an answer that is not streamed."""
+    text = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
     return orjson.dumps({"errorMessage": text, "errorType": "Function.ResponseSizeTooLarge"})
 
 

@@ -17,6 +17,8 @@ import httptools
 import orjson
 
 from lamina.execution._payloads import MAX_RESPONSE_BYTES
+from lamina.execution._rejected import Rejected
+from lamina.execution._streams import StreamedResponse, StreamEvents
 
 _PREFIX = b"/2018-06-01/runtime/"
 _INVOCATION = _PREFIX + b"invocation/"
@@ -24,29 +26,15 @@ _POST = b"POST " + _INVOCATION
 _GET_NEXT = b"GET " + _INVOCATION + b"next HTTP/1.1\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_MODE = b"lambda-runtime-function-response-mode"
 _REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
 
 
-class Rejected(Exception):
-    """The runtime asked for what may not be: becomes the Runtime API's own error answer."""
-
-    def __init__(self, status: int, error_type: str, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.error_type = error_type
-
-
-class RuntimeEvents(Protocol):
+class RuntimeEvents(StreamEvents, Protocol):
     """What an environment does with the requests of its runtime."""
 
     def on_next(self, connection: RuntimeConnection) -> None:
         """The runtime waits for an invocation on this connection."""
-
-    def on_response(self, request_id: str, body: bytes | None) -> None:
-        """The runtime has an answer; None stands for one that is too large. Raises ``Rejected``."""
-
-    def on_error(self, request_id: str, body: bytes) -> None:
-        """The invocation failed. Raises ``Rejected``."""
 
     def on_init_error(self, body: bytes) -> None:
         """The runtime could not initialise. Raises ``Rejected``."""
@@ -66,6 +54,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_held",
         "_next",
         "_parser",
+        "_streamed",
         "_transport",
         "_url",
         "_waits",
@@ -82,6 +71,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._url = b""
         self._body: list[bytes] = []
         self._body_size = 0
+        self._streamed: StreamedResponse | None = None
 
     def send_next(self, request_id: str, head: bytes, payload: bytes) -> None:
         """Answer the pending ``next`` with an invocation; ``head`` is the complete header block."""
@@ -96,11 +86,23 @@ class RuntimeConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def pause(self) -> None:
+        """Read nothing for a while: a caller is slow to take what the runtime streams."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
         self._transport = None
+        if self._streamed is not None:
+            self._streamed.cut()
         self._environment.on_disconnect(self)
 
     def data_received(self, data: bytes) -> None:
@@ -141,6 +143,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         """httptools: a request starts."""
+        self._expected = b""  # From here on this may be the inside of a body.
         self._url = b""
         self._body = []
         self._body_size = 0
@@ -151,11 +154,20 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one header."""
-        if name.lower() == b"expect" and value.lower() == b"100-continue" and self._transport is not None:
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue" and self._transport is not None:
             self._transport.write(_CONTINUE)
+        elif self._streamed is not None:
+            self._streamed.note(name, value)
+        elif name == _MODE and value.lower() == b"streaming" and self._url.startswith(_INVOCATION):
+            request_id, _, what = self._url[len(_INVOCATION) :].partition(b"/")
+            if what == b"response":
+                self._streamed = StreamedResponse(self._environment, request_id.decode("latin-1"))
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body; what is above the limit is counted and dropped."""
+        if self._streamed is not None and self._streamed.feed(body, self):
+            return
         self._body_size += len(body)
         if self._body_size <= MAX_RESPONSE_BYTES:
             self._body.append(body)
@@ -163,9 +175,18 @@ class RuntimeConnection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """httptools: the request is whole."""
         try:
+            if self._streamed is not None:
+                self._complete_stream()
+                return
             self._dispatch(self._parser.get_method(), self._url)
         except Rejected as rejected:
             self._refuse(rejected)
+
+    def _complete_stream(self) -> None:
+        assert self._streamed is not None
+        streamed, self._streamed = self._streamed, None
+        streamed.complete(None if self._body_size > MAX_RESPONSE_BYTES else b"".join(self._body), self)
+        self._held.append(_ACCEPTED)
 
     def _dispatch(self, method: bytes, url: bytes) -> None:
         if method == b"GET" and url == b"/2018-06-01/runtime/invocation/next":

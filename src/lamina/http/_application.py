@@ -24,6 +24,7 @@ from lamina.http._guard import Guard
 from lamina.http._invoke import Enqueue, Executor, Invoke
 from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
+from lamina.http._invoke_stream import InvokeStream
 from lamina.http._operations import Handler
 from lamina.http._protocol import RESPOND
 from lamina.http._rate import Rate
@@ -80,6 +81,7 @@ class Application:
         self._open_package = open_package
         self._download_key_id = download_key_id
 
+        self._invoke_stream = InvokeStream(executor)
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """ASGI: answer one request."""
         assert scope["type"] == "http"
@@ -115,9 +117,9 @@ class Application:
             body = await _body.read(request.receive, request.fields, _invoke.limit(request), too_large)
             body = self._verified(authentication, body)
             return await self._invoke.answer(request, authentication.account_id, authentication.region, body)
-        return await self._control(request, authentication)
+        return await self._control(request, authentication, send)
 
-    async def _control(self, request: Request, authentication: Authentication) -> Response:
+    async def _control(self, request: Request, authentication: Authentication, send: Send) -> Response | None:
         call = _call(request, authentication)
         if Extensions.is_for(request):
             return await self._extensions.answer(request, call, partial(self._read, request, authentication))
@@ -139,6 +141,10 @@ class Application:
         too_large = _body.request_too_large(operation, limit)
         return self._verified(authentication, await _body.read(request.receive, request.fields, limit, too_large))
 
+        if match.operation.streams:
+            body = await _body.read(request.receive, request.fields, _invoke.SYNC_LIMIT, _invoke.too_large(request))
+            body, (account_id, region) = self._verified(authentication, body), (call.account_id, call.region)
+            return await self._invoke_stream.answer(request, match, account_id, region, body, send)
     def _verified(self, authentication: Authentication, body: _body.Body) -> _body.Body:
         self._verifier.check(authentication, body.sha256)
         if authentication.is_chunked:

@@ -90,10 +90,10 @@ class Invoke:
         address = Address(account_id, region, *self._target(request, kind, log_type))
         if kind == b"DryRun":
             await self._executor.route(address)
-            return Response(204, [_request_id(request)], b"")
-        payload = await self._payload(address, body)
-        trace_id = _trace_id(fields.get(b"x-amzn-trace-id"))
-        client_context = _client_context(fields.get(b"x-amz-client-context"))
+            return Response(204, [request_id(request)], b"")
+        payload = await payload_of(self._executor, address, body)
+        trace_id = new_trace_id(fields.get(b"x-amzn-trace-id"))
+        client_context = decoded_context(fields.get(b"x-amz-client-context"))
 
         def make(route: Route) -> Invocation:
             return Invocation(
@@ -107,22 +107,8 @@ class Invoke:
 
         if kind == b"Event":
             await self._enqueue(address, make(await self._executor.route(address)))
-            return Response(202, [_request_id(request), (b"x-amzn-trace-id", trace_id.encode())], b"")
+            return Response(202, [request_id(request), (b"x-amzn-trace-id", trace_id.encode())], b"")
         return _response(request, trace_id, await self._executor.invoke(address, make))
-
-    async def _payload(self, address: Address, body: Body) -> bytes:
-        data = body.data
-        if not data:
-            return b"{}"
-        try:
-            if len(data) > _CHECK_IN_THREAD:
-                await asyncio.to_thread(_payload_json.check, data)
-            else:
-                _payload_json.check(data)
-        except ServiceError:
-            await self._executor.route(address)  # that the function is not there comes first
-            raise
-        return bytes(data)
 
     def _target(self, request: Request, kind: bytes, log_type: bytes) -> tuple[str, str | None]:
         key = (request.raw_path, request.query_string, kind, log_type)
@@ -133,7 +119,7 @@ class Invoke:
                 self._valid.clear()
             self._valid[key] = target
         if _TENANT in request.fields:
-            raise InvalidParameterValueException("The invoked function is not enabled with tenant isolation.")
+            raise no_tenants()
         return target
 
     def _validate(self, request: Request) -> tuple[str, str | None]:
@@ -144,14 +130,37 @@ class Invoke:
         return name, params.get("Qualifier")
 
 
-def _trace_id(given: bytes | None) -> str:
+async def payload_of(executor: Executor, address: Address, body: Body) -> bytes:
+    """The payload, which is JSON. Raises ``InvalidRequestContentException``, for a function that is there."""
+    data = body.data
+    if not data:
+        return b"{}"
+    try:
+        if len(data) > _CHECK_IN_THREAD:
+            await asyncio.to_thread(_payload_json.check, data)
+        else:
+            _payload_json.check(data)
+    except ServiceError:
+        await executor.route(address)  # that the function is not there comes first
+        raise
+    return bytes(data)
+
+
+def no_tenants() -> ServiceError:
+    """The answer to a request for a tenant of a function that has none."""
+    return InvalidParameterValueException("The invoked function is not enabled with tenant isolation.")
+
+
+def new_trace_id(given: bytes | None) -> str:
+    """The trace header of the caller, or a new one that is not sampled."""
     if given:
         return given.decode("latin-1")
     unique = f"{random.getrandbits(160):040x}"
     return f"Root=1-{int(time.time()):08x}-{unique[:24]};Parent={unique[24:]};Sampled=0"
 
 
-def _client_context(header: bytes | None) -> str:
+def decoded_context(header: bytes | None) -> str:
+    """The client context as JSON that fits into a header; empty without one."""
     if not header:
         return ""
     try:
@@ -167,7 +176,8 @@ def _client_context(header: bytes | None) -> str:
     return json.dumps(json.loads(context), separators=(",", ":"))
 
 
-def _request_id(request: Request) -> tuple[bytes, bytes]:
+def request_id(request: Request) -> tuple[bytes, bytes]:
+    """The header that names the request."""
     return b"x-amzn-requestid", request.id.encode()
 
 
@@ -175,7 +185,7 @@ def _response(request: Request, trace_id: str, outcome: Outcome) -> Response:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", b"%d" % len(outcome.payload)),
-        _request_id(request),
+        request_id(request),
         (b"x-amzn-trace-id", trace_id.encode()),
         (b"x-amz-executed-version", outcome.executed_version.encode()),
     ]
