@@ -65,13 +65,13 @@ class Environment:
         self._invocation: Invocation | None = None
         self._outcome: asyncio.Future[Outcome] | None = None
         self._answered = True
+        self._cut = False
         self._began = 0.0
         self._init_began = time.perf_counter()
         self._init_ms: float | None = None
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         sandbox.exited.add_done_callback(self._exited)
-        self._cut = False
 
     async def listen(self) -> None:
         """Serve the Runtime API to the sandbox."""
@@ -189,14 +189,6 @@ class Environment:
         if request_id != self._invocation.request_id:
             raise Rejected(400, "InvalidRequestID", "Invalid request ID")
 
-    def _finish(
-        self, payload: bytes, function_error: str | None, status: Status = "success", error_type: str | None = None
-    ) -> None:
-        assert self._invocation is not None
-        assert self._outcome is not None
-        self._answered = True
-        elapsed_ms = (time.perf_counter() - self._began) * 1000
-        record = partial(self._record, self._invocation.request_id, elapsed_ms, status, error_type)
     def _was_cut(self) -> bool:
         """Whether the response has ended too soon, which nobody has been told yet: now it is."""
         if self._cut and self._invocation is not None:
@@ -204,13 +196,21 @@ class Environment:
             self._finish(payload, _UNHANDLED, "error", "Runtime.TruncatedResponse")
         return self._answered
 
+    def _finish(
+        self, payload: bytes, function_error: str | None, status: Status = "success", error_type: str | None = None
+    ) -> None:
+        assert self._invocation is not None
+        assert self._outcome is not None
+        self._answered = True
+        self._cut = False
+        elapsed_ms = (time.perf_counter() - self._began) * 1000
+        record = partial(self._record, self._invocation.request_id, elapsed_ms, status, error_type)
         log_tail = None
         if self._invocation.tail:
             record()
             log_tail = self._output.take_tail()
         if not self._outcome.done():
             self._outcome.set_result(
-        self._cut = False
                 Outcome(
                     payload=payload,
                     executed_version=self.live.version,

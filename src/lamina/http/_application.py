@@ -22,9 +22,9 @@ from lamina.http._chunked import decode_chunks
 from lamina.http._extensions import Extensions
 from lamina.http._guard import Guard
 from lamina.http._invoke import Enqueue, Executor, Invoke
+from lamina.http._invoke_stream import InvokeStream
 from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
-from lamina.http._invoke_stream import InvokeStream
 from lamina.http._operations import Handler
 from lamina.http._protocol import RESPOND
 from lamina.http._rate import Rate
@@ -73,6 +73,7 @@ class Application:
         self._handlers = handlers
         self._router = Router(model.operations.values())
         self._invoke = Invoke(model.operations["Invoke"], executor, enqueue)
+        self._invoke_stream = InvokeStream(executor)
         self._json = JsonProtocol(json)
         self._rest = RestProtocol(rest)
         self._extensions = Extensions(extensions)
@@ -81,7 +82,6 @@ class Application:
         self._open_package = open_package
         self._download_key_id = download_key_id
 
-        self._invoke_stream = InvokeStream(executor)
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """ASGI: answer one request."""
         assert scope["type"] == "http"
@@ -124,6 +124,10 @@ class Application:
         if Extensions.is_for(request):
             return await self._extensions.answer(request, call, partial(self._read, request, authentication))
         match = self._router.route(request.method, request.raw_path, request.query_string)
+        if match.operation.streams:
+            body = await _body.read(request.receive, request.fields, _invoke.SYNC_LIMIT, _invoke.too_large(request))
+            body, (account_id, region) = self._verified(authentication, body), (call.account_id, call.region)
+            return await self._invoke_stream.answer(request, match, account_id, region, body, send)
         body = await self._read(request, authentication, _operations.limit(match.operation), match.operation.name)
         self._rate.check(call.account_id, call.region)
         return await _operations.answer(self._handlers, match, request, call, body)
@@ -141,10 +145,6 @@ class Application:
         too_large = _body.request_too_large(operation, limit)
         return self._verified(authentication, await _body.read(request.receive, request.fields, limit, too_large))
 
-        if match.operation.streams:
-            body = await _body.read(request.receive, request.fields, _invoke.SYNC_LIMIT, _invoke.too_large(request))
-            body, (account_id, region) = self._verified(authentication, body), (call.account_id, call.region)
-            return await self._invoke_stream.answer(request, match, account_id, region, body, send)
     def _verified(self, authentication: Authentication, body: _body.Body) -> _body.Body:
         self._verifier.check(authentication, body.sha256)
         if authentication.is_chunked:
