@@ -19,7 +19,7 @@ from lamina.http import Application, Guard, S3Gateway, ServiceModel, Verifier, p
 from lamina.keys import KeyRing
 from lamina.kms import Calendar, KmsApi, MasterKey, MasterKeyError
 from lamina.observe import LogsApi
-from lamina.runtimes import Runtimes
+from lamina.runtimes import ChoicesError, Runtimes
 from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
 from lamina.signing import AuthorityError, SignerApi
@@ -39,8 +39,17 @@ class CannotStart(Exception):
 class Node:
     """One node of Lamina. ``application`` is its ASGI application."""
 
-    def __init__(self, settings: Settings, address: str, keys: KeyRing, stores: Stores, launcher: Launcher) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        address: str,
+        keys: KeyRing,
+        stores: Stores,
+        launcher: Launcher,
+        runtimes: Runtimes,
+    ) -> None:
         self._stores = stores
+        self._runtimes = runtimes
         self._launcher = launcher
         self._download_key = AccessKey(
             access_key_id="LAMINADOWNLOADS", secret_access_key=secrets.token_hex(), account_id="000000000000"
@@ -50,7 +59,7 @@ class Node:
         self._signer = SignerApi(stores.state, stores.authority, stores.objects)
         starter = Starter(
             launcher,
-            Runtimes.discover(lack=launcher.report.lack),
+            runtimes,
             stores.code,
             stores.logs,
             folder=settings.data.absolute() / "work",
@@ -116,13 +125,14 @@ class Node:
         try:
             master = await MasterKey.open(data, state)
             open_authority(settings).check()
-        except (MasterKeyError, AuthorityError) as error:
+            runtimes = Runtimes.discover(lack=launcher.report.lack, choices=data)
+        except (MasterKeyError, AuthorityError, ChoicesError) as error:
             await launcher.close()
             state.close()
             raise CannotStart(str(error)) from None
         keys.open(data, announce)
         stores = Stores.open(settings, state, master, merged_images=not launcher.report.layers)
-        node = cls(settings, address, keys, stores, launcher)
+        node = cls(settings, address, keys, stores, launcher, runtimes)
         await node._calendar.start()
         await node._functions.recover()
         await node._signer.recover()
@@ -209,6 +219,7 @@ class Node:
         try:
             in_use = await self._functions.in_use()
             in_use |= self._execution.packages_in_use() | self._execution.images_in_use()
+            in_use |= self._runtimes.images_in_use()
             await self._stores.collect(in_use)
         except Exception:
             _log.exception("what nobody uses could not be collected")

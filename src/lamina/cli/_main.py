@@ -127,3 +127,39 @@ def sign(package: Path, profile: str, output: Path | None, **endpoint: Any) -> N
     from lamina.cli import _sign
 
     _sign.sign(_endpoint(**endpoint), package, profile=profile, output=output)
+
+
+@main.group(invoke_without_command=True)
+@click.option("--config", "file", default="lamina.toml", show_default=True, help="File with settings.")
+@click.option("--data", help="The service's data folder.  [default: .lamina]")
+@click.option("--why", is_flag=True, help="Tell where an interpreter was looked for in vain.")
+@click.pass_context
+def runtimes(context: click.Context, file: str, data: str | None, why: bool) -> None:
+    """Show what each runtime runs with, or choose otherwise."""
+    from lamina.cli import _runtimes
+
+    context.obj = _load(file, {"data": data})
+    if context.invoked_subcommand is None:
+        _runtimes.show(context.obj, why=why)
+
+
+@runtimes.command()
+@click.argument("name")
+@click.option("--path", type=click.Path(path_type=Path), help="The interpreter, a program of this machine.")
+@click.option("--image", help="A container image that has the runtime, such as AWS's base images.")
+@click.pass_obj
+def add(chosen: settings.Settings, name: str, path: Path | None, image: str | None) -> None:
+    """Run NAME with a program or in an image from now on."""
+    from lamina.cli import _runtimes
+
+    _runtimes.add(chosen, name, image, path)
+
+
+@runtimes.command()
+@click.argument("name")
+@click.pass_obj
+def remove(chosen: settings.Settings, name: str) -> None:
+    """Run NAME with what is found on this machine again."""
+    from lamina.cli import _runtimes
+
+    _runtimes.remove(chosen, name)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from lamina.execution import _payloads
 from lamina.execution._environment import InitFailed
-from lamina.execution._variables import image_environment
+from lamina.execution._variables import RUNTIME_API, environment, image_environment
 from lamina.functions import LiveVersion
-from lamina.sandbox import Limits, ProgramUnavailable, SandboxSpec
+from lamina.runtimes import Runtime
+from lamina.sandbox import Bind, Limits, ProgramUnavailable, SandboxSpec
 
 _ROOT = "/"
+_TASK = "/var/task"
+_BOOTSTRAP = "/var/runtime/bootstrap"
 _NOT_FOUND = {errno.ENOENT, errno.EACCES}
 
 
@@ -87,6 +91,34 @@ class Launch:
         return (
             f"IMAGE\tLaunch error: {reason}\tEntry Point: {entry_point}\tCmd: {command}"
             f"\tWorkingDir: [{self.working_directory}]\n"
+        )
+
+
+class RuntimeLaunch(Launch):
+    """How a zip function starts in the image of its runtime: the code is mounted, all else is the image's.
+
+    Its entry point gets the handler as its word, as AWS's base images want it, which also read ``_HANDLER``.
+    """
+
+    def __init__(self, live: LiveVersion, image: Image, runtime: Runtime, tree: Path) -> None:
+        super().__init__(live, image)
+        self._runtime = replace(runtime, environment=image.environment)
+        self._tree = tree
+        self.entry_point = runtime.argv or image.entrypoint or (_BOOTSTRAP,)
+        self.command = () if runtime.argv else (live.handler,)
+        self.working_directory = _TASK
+
+    def spec(self, log_stream: str) -> SandboxSpec:
+        """The sandbox."""
+        live, image = self._live, self._image
+        return SandboxSpec(
+            argv=(*self.entry_point, *self.command),
+            environment=environment(live, self._runtime, RUNTIME_API, log_stream),
+            binds=(Bind(source=self._tree, target=_TASK),),
+            limits=Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage),
+            working_directory=self.working_directory,
+            root=image.layers,
+            architecture=image.architecture,
         )
 
 

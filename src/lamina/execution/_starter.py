@@ -12,15 +12,16 @@ from typing import Protocol
 
 import orjson
 
+from lamina.errors import VersionUnavailable
 from lamina.execution._bytecode import Compiler, Trees
 from lamina.execution._environment import Environment, InitFailed
-from lamina.execution._images import Image, Launch, error_type_of, payload_of, reason_of
+from lamina.execution._images import Image, Launch, RuntimeLaunch, error_type_of, payload_of, reason_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
 from lamina.execution._variables import RUNTIME_API, environment, needs_fresh_process
 from lamina.functions import LiveVersion
-from lamina.runtimes import Runtime
+from lamina.runtimes import Runtime, RuntimeUnavailable
 from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
 
 _STARTS_AT_ONCE = 16
@@ -93,10 +94,14 @@ class Starter:
         live = replace(live, variables=await self._supply.variables(live))
         if live.package_type == "Image":
             async with self._turn:
-                return await self._start_image(live, on_idle, on_dead)
+                launch = Launch(live, await self._image(live))
+                return await self._start_image(live, launch, None, on_idle, on_dead)
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
         async with self._turn:
             tree = await self._supply.tree(live)
+            if runtime.image is not None:
+                inside = RuntimeLaunch(live, await self._runtime_image(live, runtime), runtime, tree)
+                return await self._start_image(live, inside, runtime.version_label, on_idle, on_dead)
             binds = (Bind(source=tree, target="/var/task"),)
             limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
             stream_name, stream = self._open_stream(live, runtime.version_label)
@@ -122,10 +127,13 @@ class Starter:
         """
         await self._supply.variables(live)
         if live.package_type == "Image":
-            self._runtimes.require((await self._supply.image(live)).architecture)
+            await self._image(live)
             return
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
-        self.expect(live.runtime)
+        if runtime.image is not None:
+            await self._runtime_image(live, runtime)
+        else:
+            self.expect(live.runtime)
         await self._supply.tree(live)
         await self._compiler.compile(live, runtime, ancestor)
 
@@ -156,16 +164,30 @@ class Starter:
             )
         )
 
+    async def _image(self, live: LiveVersion) -> Image:
+        image = await self._supply.image(live)
+        self._runtimes.require(image.architecture)
+        return image
+
+    async def _runtime_image(self, live: LiveVersion, runtime: Runtime) -> Image:
+        assert runtime.image is not None
+        if self._launcher.level == "E":
+            raise RuntimeUnavailable(f"{runtime.name} runs in {runtime.origin}, which needs isolation level A or B")
+        try:
+            return await self._image(replace(live, image=runtime.image.digest, image_source=runtime.image.source))
+        except VersionUnavailable as error:
+            reason = f"{runtime.name} runs in {runtime.origin}, which cannot be had: {error.reason}"
+            raise RuntimeUnavailable(reason) from error
+
     async def _start_image(
         self,
         live: LiveVersion,
+        launch: Launch,
+        version_label: str | None,
         on_idle: Callable[[Environment], None],
         on_dead: Callable[[Environment], None],
     ) -> Environment:
-        image = await self._supply.image(live)
-        self._runtimes.require(image.architecture)
-        launch = Launch(live, image)
-        stream_name, stream = self._open_stream(live, None)
+        stream_name, stream = self._open_stream(live, version_label)
         try:
             sandbox = await self._launcher.start(launch.spec(stream_name))
         except ProgramUnavailable as error:
