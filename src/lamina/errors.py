@@ -19,7 +19,8 @@ them from the service model, and uses ``status`` below only for the codes that t
         ├── NotImplementedException        ├── MissingAuthenticationTokenException
         ├── UnrecognizedClientException    ├── InvalidSignatureException
         ├── IncompleteSignatureException   ├── SerializationException
-        ├── InvalidParameterException      └── ForbiddenException
+        ├── InvalidParameterException      ├── ForbiddenException
+        ├── ExpiredTokenException          └── ServiceUnavailableException
 """
 
 from __future__ import annotations
@@ -287,10 +288,22 @@ class UnrecognizedClientException(Unmodelled):
     status = 403
 
 
+class ExpiredTokenException(Unmodelled):
+    """The security token included in the request is expired."""
+
+    status = 403
+
+
 class InvalidSignatureException(Unmodelled):
     """The signature does not match, or its time is out of range."""
 
     status = 403
+
+
+class ServiceUnavailableException(Unmodelled):
+    """What would answer the request cannot be reached now."""
+
+    status = 503
 
 
 class ForbiddenException(Unmodelled):

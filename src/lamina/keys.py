@@ -29,6 +29,7 @@ class KeyRing:
         self._loopback = settings.loopback
         self._anyone = not settings.auth
         self._keys = {key.access_key_id: key for key in settings.keys}
+        self._secrets = {name: key for name, key in self._keys.items() if key.secret_access_key != _WELL_KNOWN}
         if not self._loopback:
             self._check(settings)
 
@@ -41,6 +42,10 @@ class KeyRing:
                 self._keys[access_key_id] = key
         return key
 
+    def find_secret(self, access_key_id: str) -> AccessKey | None:
+        """The key, if its secret is one: no pair that everybody knows, nor whatever was given with ``--auth off``."""
+        return self._secrets.get(access_key_id)
+
     def open(self, data: Path, announce: Callable[[AccessKey], None]) -> None:
         """Beyond loopback and without configured keys: load the server's own pair, made and announced once."""
         if self._loopback or self._keys:
@@ -51,7 +56,7 @@ class KeyRing:
         else:
             key = self._make(path)
             announce(key)
-        self._keys[key.access_key_id] = key
+        self._keys[key.access_key_id] = self._secrets[key.access_key_id] = key
 
     def _check(self, settings: Settings) -> None:
         if not settings.auth:

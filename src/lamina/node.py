@@ -13,12 +13,13 @@ from urllib.parse import urlsplit
 
 from lamina.errors import VersionUnavailable
 from lamina.events import EventQueue, QueuedInvocation
-from lamina.execution import Address, Execution, Invocation, Outcome, Starter
+from lamina.execution import Address, Execution, Invocation, Outcome, Starter, Surroundings
 from lamina.functions import Call, FunctionKey, Functions, LiveVersion, Route
-from lamina.http import Application, Guard, S3Gateway, ServiceModel, Verifier, presign
+from lamina.http import Application, Door, Guard, Passage, S3Gateway, ServiceModel, Verifier, presign
 from lamina.keys import KeyRing
 from lamina.kms import Calendar, KmsApi, MasterKey, MasterKeyError
 from lamina.observe import LogsApi
+from lamina.roles import FunctionRoles, StsApi
 from lamina.runtimes import ChoicesError, Runtimes
 from lamina.sandbox import Launcher, SandboxUnavailable
 from lamina.settings import AccessKey, Settings
@@ -65,6 +66,7 @@ class Node:
             folder=settings.data.absolute() / "work",
             spares=settings.prewarm,
             supply=stores.supply,
+            surroundings=self._surroundings(settings),
         )
         self._execution = Execution(
             starter, self._route, settings.account_concurrency, settings.idle_seconds, self._available
@@ -81,10 +83,21 @@ class Node:
         self._collector: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self.application = self._application(settings, urlsplit(address).hostname or settings.host)
+        # Inside a sandbox no key works that is no secret, and signatures are checked whatever the settings say.
+        sessions = stores.sessions
+        self._door = Door(self.application.behind(Verifier(self._find_secret, _now, find_session=sessions.find)))
+
+    def _surroundings(self, settings: Settings) -> Surroundings:
+        return Surroundings(
+            network=settings.network,
+            connect=None if settings.network == "none" else lambda on_lost: self._door.connect(on_lost),
+            credentials=FunctionRoles(self._stores.sessions).variables,
+        )
 
     def _application(self, settings: Settings, host: str) -> Application:
         stores = self._stores
-        verifier = Verifier(self._find_key, _now, check_signatures=settings.auth)
+        find = stores.sessions.find
+        verifier = Verifier(self._find_key, _now, check_signatures=settings.auth, find_session=find)
         json = {"logs": LogsApi(stores.logs).operations()}
         if not settings.kms_endpoint:
             # A real KMS has its own address, and its keys are not these.
@@ -98,8 +111,10 @@ class Node:
             enqueue=self._enqueue,
             json=json,
             rest={"signer": self._signer.operations()},
+            query={"sts": StsApi(stores.sessions, self._keys.find).operations()},
+            passage=Passage(settings.upstream) if settings.upstream else None,
             extensions={**self._functions.extensions(), "GetSigningRoot": self._signing_root},
-            s3=S3Gateway(stores.objects, verifier, self._find_key, _now),
+            s3=S3Gateway(stores.objects, verifier, _now),
             rate=settings.control_rate,
             open_package=stores.code.open,
             download_key_id=self._download_key.access_key_id,
@@ -167,6 +182,11 @@ class Node:
         if access_key_id == self._download_key.access_key_id:
             return self._download_key
         return self._keys.find(access_key_id)
+
+    def _find_secret(self, access_key_id: str) -> AccessKey | None:
+        if access_key_id == self._download_key.access_key_id:
+            return self._download_key
+        return self._keys.find_secret(access_key_id)
 
     def _locate(self, call: Call, _key: FunctionKey, _version: str, digest: str) -> str:
         parts = urlsplit(call.base_url)

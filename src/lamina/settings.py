@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 
 class SettingsError(Exception):
@@ -23,6 +24,20 @@ class AccessKey:
     access_key_id: str
     secret_access_key: str = field(repr=False)
     account_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemporaryKey(AccessKey):
+    """A pair of keys that works together with its ``session_token`` only, and until ``expires`` (epoch seconds).
+
+    ``role`` is the ARN of the role that was assumed, ``session`` the name of the session; both are empty for a session
+    of the account itself.
+    """
+
+    session_token: str = field(repr=False)
+    expires: int
+    role: str = ""
+    session: str = ""
 
 
 def _setting(default: Any, help_: str, parse: Callable[[str], Any]) -> Any:
@@ -73,6 +88,19 @@ def _isolation(text: str) -> str:
     return text
 
 
+def _network(text: str) -> str:
+    if text.lower() not in {"none", "gateway"}:
+        raise ValueError("expected none or gateway")
+    return text.lower()
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if text and not (parts.scheme in {"http", "https"} and parts.hostname and not parts.query):
+        raise ValueError("expected http://HOST or https://HOST")
+    return text
+
+
 def _registries(text: str) -> str:
     from lamina.images import Registries
 
@@ -97,6 +125,8 @@ class Settings:
     auth: bool = _setting(True, "Check signatures (on or off; off on loopback only).", _switch)
     account_id: str = _setting("000000000000", "Account of the keys that name none.", _account)
     isolation: str = _setting("auto", "Isolation level: auto, A, B, E, or min:LEVEL.", _isolation)
+    network: str = _setting("gateway", "What functions reach: none or gateway (the API of Lamina).", _network)
+    upstream: str = _setting("", "URL of a server for the services that Lamina does not have.", _url)
     update_window: int = _setting(0, "Shortest time an update is InProgress, in ms.", _count)
     account_concurrency: int = _setting(1000, "Concurrent invocations of an account and Region.", _count)
     idle_seconds: float = _setting(600.0, "Time after which an idle environment is ended.", _seconds)

@@ -28,6 +28,7 @@ from lamina.kms import (
 from lamina.objects import ObjectStore, open_objects
 from lamina.observe import LogStore
 from lamina.packages import Packages
+from lamina.roles import Sessions
 from lamina.settings import Settings
 from lamina.signing import Authority, Verification
 from lamina.state import State
@@ -45,6 +46,7 @@ class Stores:
     images: Images
     objects: ObjectStore
     authority: Authority
+    sessions: Sessions
     scratch: Path
 
     @classmethod
@@ -62,6 +64,7 @@ class Stores:
             images=_open_images(data / "images", settings, merged=merged_images),
             objects=_open_objects(data / "s3", settings),
             authority=open_authority(settings),
+            sessions=Sessions(master.subkey("session tokens")),
             scratch=_emptied(data / "scratch"),
         )
 

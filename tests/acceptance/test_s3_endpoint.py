@@ -72,7 +72,7 @@ class Server:
         def now() -> datetime:
             return datetime.now(UTC)
 
-        gateway, guard = S3Gateway(self.store, Verifier(keys.find, now), keys.find, now), Guard("127.0.0.1")
+        gateway, guard = S3Gateway(self.store, Verifier(keys.find, now), now), Guard("127.0.0.1")
 
         async def application(scope: Any, receive: Any, send: Any) -> None:
             request = Request(scope, receive)

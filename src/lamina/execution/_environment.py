@@ -10,16 +10,20 @@ from functools import partial
 from typing import Literal
 
 from lamina.execution import _payloads
+from lamina.execution._gateway import Gateway
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._lines import Report, Status, lines_of
 from lamina.execution._output import Output
 from lamina.execution._rejected import Rejected
 from lamina.execution._runtime_api import RuntimeConnection
 from lamina.execution._streams import ResponseStream, Source
+from lamina.execution._surroundings import Connect
 from lamina.functions import LiveVersion
 from lamina.sandbox import Exit, Sandbox
 
 INIT_SECONDS = 10.0
+LIFE_SECONDS = 11 * 3600.0
+"""An environment older than this is ended when it is idle: its keys are valid for an hour more."""
 _UNHANDLED = "Unhandled"
 
 _State = Literal["initialising", "idle", "busy", "dead"]
@@ -50,6 +54,7 @@ class Environment:
     ) -> None:
         self.live = live
         self.idle_since = 0.0
+        self.best_before = asyncio.get_running_loop().time() + LIFE_SECONDS
         self.frozen = False
         self._state: _State = "initialising"
         self._lines = lines_of(live)
@@ -60,6 +65,7 @@ class Environment:
         self._loop = asyncio.get_running_loop()
         self._ready: asyncio.Future[None] = self._loop.create_future()
         self._server: asyncio.Server | None = None
+        self._gateway: Gateway | None = None
         self._connections: set[RuntimeConnection] = set()
         self._waiting: RuntimeConnection | None = None
         self._invocation: Invocation | None = None
@@ -73,9 +79,11 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         sandbox.exited.add_done_callback(self._exited)
 
-    async def listen(self) -> None:
-        """Serve the Runtime API to the sandbox."""
+    async def listen(self, connect: Connect | None = None) -> None:
+        """Serve the Runtime API to the sandbox, and at its gateway, where there is one, what ``connect`` makes."""
         self._server = await self._loop.create_server(self._connect, sock=self._sandbox.listener)
+        if connect is not None and self._sandbox.gateway is not None:
+            self._gateway = Gateway(self._sandbox.gateway, connect)
 
     async def initialise(self) -> None:
         """Wait until the runtime asks for its first invocation. Raises ``InitFailed``; then the sandbox has ended."""
@@ -292,6 +300,8 @@ class Environment:
             connection.close()
         if self._server is not None:
             self._server.close()
+        if self._gateway is not None:
+            self._gateway.close()
         self._sandbox.close()
 
 

@@ -174,10 +174,9 @@ class Execution:
         self._freezer = self._loop.call_later(_FREEZE_AFTER_SECONDS, self._freeze) if again else None
 
     def _reclaim(self) -> None:
-        oldest = self._loop.time() - self._idle_seconds
+        now = self._loop.time()
         for deployment, pool in tuple(self._pools.items()):
-            while pool.idle and pool.idle[0].idle_since < oldest:
-                pool.idle.pop(0).end()
+            pool.reclaim(now, self._idle_seconds)
             if pool.empty:
                 del self._pools[deployment]
         self._retired = [pool for pool in self._retired if not pool.empty]

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from lamina.execution import _payloads
 from lamina.execution._environment import InitFailed
+from lamina.execution._surroundings import Surroundings
 from lamina.execution._variables import RUNTIME_API, environment, image_environment
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
@@ -65,7 +66,7 @@ class Launch:
         self.command = live.command or image.command
         self.working_directory = live.working_directory or image.working_directory or _ROOT
 
-    def spec(self, log_stream: str) -> SandboxSpec:
+    def spec(self, log_stream: str, surroundings: Surroundings) -> SandboxSpec:
         """The sandbox. Raises ``InitFailed`` when there is nothing to run."""
         live, image = self._live, self._image
         argv = (*self.entry_point, *self.command)
@@ -73,11 +74,12 @@ class Launch:
             raise InitFailed(partial(_payloads.invalid_entrypoint, reason="Couldn't find valid bootstrap(s): []"))
         return SandboxSpec(
             argv=argv,
-            environment=image_environment(live, image.environment, self.handler, log_stream),
+            environment=image_environment(live, image.environment, self.handler, log_stream, surroundings),
             limits=Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage),
             working_directory=self.working_directory,
             root=image.layers,
             architecture=image.architecture,
+            network=surroundings.network,
         )
 
     @property
@@ -108,17 +110,18 @@ class RuntimeLaunch(Launch):
         self.command = () if runtime.argv else (live.handler,)
         self.working_directory = _TASK
 
-    def spec(self, log_stream: str) -> SandboxSpec:
+    def spec(self, log_stream: str, surroundings: Surroundings) -> SandboxSpec:
         """The sandbox."""
         live, image = self._live, self._image
         return SandboxSpec(
             argv=(*self.entry_point, *self.command),
-            environment=environment(live, self._runtime, RUNTIME_API, log_stream),
+            environment=environment(live, self._runtime, RUNTIME_API, log_stream, surroundings),
             binds=(Bind(source=self._tree, target=_TASK),),
             limits=Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage),
             working_directory=self.working_directory,
             root=image.layers,
             architecture=image.architecture,
+            network=surroundings.network,
         )
 
 

@@ -60,6 +60,13 @@ class Pool:
         if tasks:
             await asyncio.wait(tasks)
 
+    def reclaim(self, now: float, idle_seconds: float) -> None:
+        """End the idle environments that nobody has used for so long, and those that are too old."""
+        spent = [each for each in self.idle if each.idle_since < now - idle_seconds or each.best_before < now]
+        for environment in spent:
+            self.idle.remove(environment)
+            environment.end()
+
     def retire(self) -> None:
         """Give no new work to this pool."""
         self.retired = True
@@ -104,6 +111,10 @@ class Pool:
             self.size += 1
             # Now, not when its task ends: who asks in between would be counted as served by it, and nothing start.
             self._starting -= 1
+        if environment.idle_since > environment.best_before:
+            # For each that waits one is being started.
+            environment.end()
+            return
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():

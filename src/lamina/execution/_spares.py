@@ -15,9 +15,10 @@ _LOG = logging.getLogger(__name__)
 class Spares:
     """Keeps ``count`` generic sandboxes of each runtime that is in use."""
 
-    def __init__(self, launcher: SandboxLauncher, count: int) -> None:
+    def __init__(self, launcher: SandboxLauncher, count: int, network: str) -> None:
         self._launcher = launcher
         self._count = count
+        self._network = network
         self._ready: defaultdict[str, deque[Sandbox]] = defaultdict(deque)
         self._starting: dict[str, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -30,7 +31,7 @@ class Spares:
             if not sandbox.exited.done():
                 return sandbox
             sandbox.close()
-        return await self._launcher.start(_generic(runtime), fork=True)
+        return await self._launcher.start(self._generic(runtime), fork=True)
 
     def refill(self, runtime: Runtime) -> None:
         """Start what is missing, in the background."""
@@ -49,20 +50,20 @@ class Spares:
 
     async def _start(self, runtime: Runtime) -> None:
         try:
-            self._ready[runtime.key].append(await self._launcher.start(_generic(runtime)))
+            self._ready[runtime.key].append(await self._launcher.start(self._generic(runtime)))
         except SandboxUnavailable as error:
             _LOG.warning("no spare environment for %s: %s", runtime.name, error)
         finally:
             self._starting[runtime.key] -= 1
 
-
-def _generic(runtime: Runtime) -> SandboxSpec:
-    environment = {"LAMINA_GENERIC": "1", **runtime.environment}
-    return SandboxSpec(
-        argv=runtime.argv,
-        environment=environment,
-        binds=runtime.binds,
-        limits=Limits(),
-        working_directory="/",
-        forkable=runtime.key,
-    )
+    def _generic(self, runtime: Runtime) -> SandboxSpec:
+        environment = {"LAMINA_GENERIC": "1", **runtime.environment}
+        return SandboxSpec(
+            argv=runtime.argv,
+            environment=environment,
+            binds=runtime.binds,
+            limits=Limits(),
+            working_directory="/",
+            forkable=runtime.key,
+            network=self._network,
+        )

@@ -19,6 +19,7 @@ from lamina.execution._images import Image, Launch, RuntimeLaunch, error_type_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
+from lamina.execution._surroundings import Surroundings
 from lamina.execution._variables import RUNTIME_API, environment, needs_fresh_process
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime, RuntimeUnavailable
@@ -70,6 +71,7 @@ class Starter:
         folder: Path,
         spares: int,
         supply: Supply,
+        surroundings: Surroundings | None = None,
     ) -> None:
         """``folder`` is for work in progress; ``spares`` is how many generic sandboxes wait for each runtime."""
         self._launcher = launcher
@@ -77,7 +79,8 @@ class Starter:
         self._trees = trees
         self._logs = logs
         self._supply = supply
-        self._spares = Spares(launcher, spares)
+        self._surroundings = surroundings or Surroundings()
+        self._spares = Spares(launcher, spares, self._surroundings.network)
         self._compiler = Compiler(launcher, trees, folder / "bytecode")
         self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
 
@@ -111,9 +114,9 @@ class Starter:
             else:
                 sandbox = await self._fresh(live, runtime, binds, limits, stream_name)
             ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
-            await ready.listen()
+            await ready.listen(self._surroundings.connect)
             if generic:
-                variables = environment(live, runtime, sandbox.runtime_api, stream_name)
+                variables = environment(live, runtime, sandbox.runtime_api, stream_name, self._surroundings)
                 await sandbox.specialise(binds, limits)
                 sandbox.send_control(orjson.dumps({"environment": variables}))
             await ready.initialise()
@@ -157,10 +160,11 @@ class Starter:
         return await self._launcher.start(
             SandboxSpec(
                 argv=runtime.argv,
-                environment=environment(live, runtime, RUNTIME_API, stream_name),
+                environment=environment(live, runtime, RUNTIME_API, stream_name, self._surroundings),
                 binds=runtime.binds + binds,
                 limits=limits,
                 architecture=runtime.architecture,
+                network=self._surroundings.network,
             )
         )
 
@@ -189,7 +193,7 @@ class Starter:
     ) -> Environment:
         stream_name, stream = self._open_stream(live, version_label)
         try:
-            sandbox = await self._launcher.start(launch.spec(stream_name))
+            sandbox = await self._launcher.start(launch.spec(stream_name, self._surroundings))
         except ProgramUnavailable as error:
             failed = InitFailed(payload_of(error))
             line = lines_of(live).launch_failed(error_type_of(error), launch.line(reason_of(error)))
@@ -197,7 +201,7 @@ class Starter:
                 stream.write(int(time.time() * 1000), line)
             raise failed from error
         ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
-        await ready.listen()
+        await ready.listen(self._surroundings.connect)
         await ready.initialise()
         return ready
 

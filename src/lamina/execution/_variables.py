@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lamina.execution._surroundings import Surroundings
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
 
@@ -22,23 +23,34 @@ def needs_fresh_process(variables: Mapping[str, str]) -> bool:
     return any(name.startswith(_ACT_AT_START) and name not in _ACT_LATER for name in variables)
 
 
-def image_environment(live: LiveVersion, of_image: Mapping[str, str], handler: str, log_stream: str) -> dict[str, str]:
+def image_environment(
+    live: LiveVersion,
+    of_image: Mapping[str, str],
+    handler: str,
+    log_stream: str,
+    surroundings: Surroundings,
+) -> dict[str, str]:
     """All variables of an image function's environment: the image's, under the function's, under the reserved ones."""
     variables = {"TZ": ":UTC", "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR", "PATH": _IMAGE_PATH}
+    variables.update(surroundings.defaults)
     variables.update(of_image)
     variables.update(live.variables)
     variables.update(_reserved(live, RUNTIME_API, log_stream))
+    variables.update(surroundings.credentials(live))
     variables["_HANDLER"] = handler
     variables.update(_logging(live))
     return variables
 
 
-def environment(live: LiveVersion, runtime: Runtime, runtime_api: str, log_stream: str) -> dict[str, str]:
+def environment(
+    live: LiveVersion, runtime: Runtime, runtime_api: str, log_stream: str, surroundings: Surroundings
+) -> dict[str, str]:
     """All variables of an environment; a function's own never hide the reserved ones (refused at creation)."""
-    variables = _defaults()
+    variables = _defaults() | surroundings.defaults
     variables.update(runtime.environment)
     variables.update(live.variables)
     variables.update(_reserved(live, runtime_api, log_stream))
+    variables.update(surroundings.credentials(live))
     if not live.runtime.startswith("provided"):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{live.runtime}"
     variables.update(_logging(live))

@@ -23,13 +23,19 @@ class FunctionKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """Who calls, and from where: the facts of one authenticated request."""
+    """Who calls, and from where: the facts of one authenticated request.
+
+    ``role`` is the ARN of the role whose temporary keys the caller has and ``session`` the name of the session; both
+    are empty for the account itself.
+    """
 
     account_id: str
     region: str
     request_id: str
     access_key_id: str
     base_url: str
+    role: str = ""
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from copy import copy
 from functools import partial
-from typing import Any, BinaryIO
+from types import MappingProxyType
+from typing import Any, BinaryIO, Self
 
 from lamina.blobs import BlobMissing
 from lamina.errors import (
@@ -17,7 +19,7 @@ from lamina.errors import (
     UnrecognizedClientException,
 )
 from lamina.functions import Call
-from lamina.http import _body, _invoke, _json_protocol, _operations
+from lamina.http import _body, _invoke, _json_protocol, _operations, _passage, _query_protocol
 from lamina.http._chunked import decode_chunks
 from lamina.http._extensions import Extensions
 from lamina.http._guard import Guard
@@ -26,7 +28,9 @@ from lamina.http._invoke_stream import InvokeStream
 from lamina.http._json_protocol import JsonProtocol
 from lamina.http._model import ServiceModel
 from lamina.http._operations import Handler
+from lamina.http._passage import Passage
 from lamina.http._protocol import RESPOND
+from lamina.http._query_protocol import QueryProtocol
 from lamina.http._rate import Rate
 from lamina.http._request import Request
 from lamina.http._rest import RestProtocol
@@ -38,6 +42,7 @@ from lamina.http._sigv4 import Authentication, Verifier
 _LOG = logging.getLogger(__name__)
 _DOWNLOAD = b"/_lamina/packages/"
 _CHUNK = 1_048_576
+_NONE: Mapping[str, Mapping[str, Handler]] = MappingProxyType({})
 Send = Callable[[Any], Awaitable[None]]
 
 
@@ -45,9 +50,10 @@ class Application:
     """Lamina over HTTP.
 
     The service that the signature names decides who answers: ``lambda`` here, ``s3`` by ``s3``, the services of
-    ``json`` and ``rest`` by their protocols. ``extensions`` are what only Lamina has. ``rate`` bounds the calls of the
-    control plane. ``open_package`` gives the bytes of a stored package by its name, for the download links of
-    GetFunction; ``download_key_id`` is the key that signs these links, good for nothing else.
+    ``json``, ``rest`` and ``query`` by their protocols, all others by ``passage``. ``extensions`` are what only Lamina
+    has. ``rate`` bounds the calls of the control plane. ``open_package`` gives the bytes of a stored package by its
+    name, for the download links of GetFunction; ``download_key_id`` is the key that signs these links, good for nothing
+    else.
     """
 
     def __init__(
@@ -61,6 +67,8 @@ class Application:
         enqueue: Enqueue,
         json: Mapping[str, Mapping[str, Handler]],
         rest: Mapping[str, Mapping[str, Handler]],
+        query: Mapping[str, Mapping[str, Handler]] = _NONE,
+        passage: Passage | None = None,
         extensions: Mapping[str, Handler],
         s3: S3Gateway | None,
         rate: float,
@@ -76,11 +84,20 @@ class Application:
         self._invoke_stream = InvokeStream(executor)
         self._json = JsonProtocol(json)
         self._rest = RestProtocol(rest)
+        self._query = QueryProtocol(query)
+        self._passage = passage
         self._extensions = Extensions(extensions)
         self._s3 = s3
         self._rate = Rate(rate)
         self._open_package = open_package
         self._download_key_id = download_key_id
+
+    def behind(self, verifier: Verifier) -> Self:
+        """The same application for callers whom ``verifier`` checks."""
+        other = copy(self)
+        other._verifier = verifier  # noqa: SLF001
+        other._s3 = None if self._s3 is None else self._s3.behind(verifier)  # noqa: SLF001
+        return other
 
     async def __call__(self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Send) -> None:
         """ASGI: answer one request."""
@@ -111,7 +128,7 @@ class Application:
         if authentication.access_key_id == self._download_key_id:
             return await self._download(request, authentication, send)
         if authentication.service != self._model.signing_name:
-            return await self._other(request, authentication)
+            return await self._other(request, authentication, send)
         if invoked:
             too_large = _invoke.too_large(request)
             body = await _body.read(request.receive, request.fields, _invoke.limit(request), too_large)
@@ -132,13 +149,20 @@ class Application:
         self._rate.check(call.account_id, call.region)
         return await _operations.answer(self._handlers, match, request, call, body)
 
-    async def _other(self, request: Request, authentication: Authentication) -> Response:
+    async def _other(self, request: Request, authentication: Authentication, send: Send) -> Response | None:
         service, call = authentication.service, _call(request, authentication)
         if self._json.serves(service):
             body = await self._read(request, authentication, _json_protocol.LIMIT, service)
             return await self._json.answer(service, request, call, bytes(body.data))
         if self._rest.serves(service):
             return await self._rest.answer(service, request, call, partial(self._read, request, authentication))
+        if self._query.serves(service):
+            body = await self._read(request, authentication, _query_protocol.LIMIT, service)
+            return await self._query.answer(service, request, call, bytes(body.data))
+        if self._passage is not None:
+            body = await self._read(request, authentication, _passage.LIMIT, service)
+            await self._passage.answer(request, authentication, body, send)
+            return None
         raise NotImplementedException(f"The service {service} is not part of Lamina.")
 
     async def _read(self, request: Request, authentication: Authentication, limit: int, operation: str) -> _body.Body:
@@ -179,6 +203,8 @@ class Application:
     def _error(self, request: Request, error: ServiceError) -> Response:
         if b"x-amz-target" in request.fields:
             return _json_protocol.error_response(request, error)
+        if _query_protocol.is_query(request):
+            return _query_protocol.error_response(request, error)
         return serialise_error(self._model, error, request.id)
 
 
@@ -188,10 +214,13 @@ def _sent(scope: Any, response: Response) -> bool:
 
 
 def _call(request: Request, authentication: Authentication) -> Call:
+    session = authentication.session
     return Call(
         account_id=authentication.account_id,
         region=authentication.region,
         request_id=request.id,
         access_key_id=authentication.access_key_id,
         base_url=request.base_url,
+        role=session.role if session is not None else "",
+        session=session.session if session is not None else "",
     )

@@ -75,7 +75,7 @@ def _document(body: bytes) -> dict[str, Any]:
 def error_response(request: Request, error: ServiceError) -> Response:
     """An error in the form of JSON 1.1: 400 for whatever the caller can do something about."""
     document = {"__type": error.code, "message": error.message}
-    status = error.status if error.status in (500, 501) else 400
+    status = error.status if error.status in (500, 501, 503) else 400
     return _response(request, status, {name: text for name, text in document.items() if text is not None})
 
 

@@ -36,7 +36,7 @@ def parse(
     params: dict[str, Any] = {}
     for name, text in path_parameters.items():
         if member := layout.uri.get(name):
-            params[member.name] = _from_text(member.shape, text)
+            params[member.name] = from_text(member.shape, text)
     if layout.query and query_string:
         _read_query(layout, query_string, params)
     if layout.headers or layout.header_maps:
@@ -55,9 +55,9 @@ def _read_query(layout: Layout, query_string: bytes, params: dict[str, Any]) -> 
 
 def _put(member: Member, text: str, params: dict[str, Any]) -> None:
     if member.shape.kind == "list" and member.shape.element is not None:
-        params.setdefault(member.name, []).append(_from_text(member.shape.element, text))
+        params.setdefault(member.name, []).append(from_text(member.shape.element, text))
     else:
-        params[member.name] = _from_text(member.shape, text)
+        params[member.name] = from_text(member.shape, text)
 
 
 def _decoded(raw: bytes) -> str:
@@ -222,7 +222,8 @@ _READERS: Mapping[str, Callable[[Shape, Any], Any]] = MappingProxyType(
 )
 
 
-def _from_text(shape: Shape, text: str) -> Any:
+def from_text(shape: Shape, text: str) -> Any:
+    """A scalar that travels as text. Raises SerializationException."""
     """A member of the path, the query or a header."""
     if shape.kind == "string":
         return text

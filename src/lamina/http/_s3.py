@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from copy import copy
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from lamina.errors import ServiceError
 from lamina.http import _s3_chunks, _sigv2
@@ -19,7 +20,6 @@ from lamina.http._s3_errors import S3Error, in_words_of_s3, response
 from lamina.http._s3_forward import VIA, Framing, forwarded, path_of
 from lamina.http._sigv4 import Authentication, Verifier
 from lamina.objects import Exchange, NoUpstream, ObjectStore, Upstream, UpstreamDown
-from lamina.settings import AccessKey
 
 _LOG = logging.getLogger(__name__)
 _HEX_LENGTH = 64
@@ -46,15 +46,19 @@ class S3Gateway:
         self,
         store: ObjectStore,
         verifier: Verifier,
-        find_key: Callable[[str], AccessKey | None],
         now: Callable[[], datetime],
     ) -> None:
-        """``find_key`` and ``now`` as ``Verifier`` has them."""
+        """``now`` as ``Verifier`` has it."""
         self._store = store
         self._verifier = verifier
-        self._find_key = find_key
         self._now = now
         self._changes = Changes()
+
+    def behind(self, verifier: Verifier) -> Self:
+        """The same gateway for callers whom ``verifier`` checks."""
+        other = copy(self)
+        other._verifier = verifier  # noqa: SLF001
+        return other
 
     @staticmethod
     def is_for(request: Request) -> bool:
@@ -124,7 +128,7 @@ class S3Gateway:
         if b"authorization" not in request.fields and _sigv2.is_presigned(request.query_string):
             now = self._now() if self._verifier.checks_signatures else None
             fields = request.fields
-            _sigv2.check(request.method, path, request.query_string, fields, find_key=self._find_key, now=now)
+            _sigv2.check(request.method, path, request.query_string, fields, find_key=self._verifier.key, now=now)
             return _Checked(None, *_plain(request, UNSIGNED_PAYLOAD))
         authentication = self._verifier.begin(request.method, request.raw_path, request.query_string, request.headers)
         if authentication.payload is None:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
-from lamina.errors import IncompleteSignatureException, InvalidSignatureException, UnrecognizedClientException
+from lamina.errors import IncompleteSignatureException, InvalidSignatureException
 from lamina.http._sigv4 import OutOfTime
 from lamina.settings import AccessKey
 
@@ -37,18 +37,17 @@ def check(
     query_string: bytes,
     fields: Mapping[bytes, bytes],
     *,
-    find_key: Callable[[str], AccessKey | None],
+    find_key: Callable[[str, bytes | None], AccessKey],
     now: datetime | None,
 ) -> AccessKey:
     """The key that signed. ``path`` begins with the bucket, however it was addressed; without ``now`` all is accepted.
 
+    ``find_key`` gets the name of the key and the session token, and raises for keys that nobody knows.
     Raises UnrecognizedClientException, IncompleteSignatureException, InvalidSignatureException or OutOfTime.
     """
     pairs = [part.partition(b"=") for part in query_string.split(b"&") if part]
     query = {name: unquote_to_bytes(value.replace(b"+", b" ")) for name, _, value in pairs}
-    key = find_key(query.get(b"AWSAccessKeyId", b"").decode("latin-1"))
-    if key is None:
-        raise UnrecognizedClientException("The security token included in the request is invalid.")
+    key = find_key(query.get(b"AWSAccessKeyId", b"").decode("latin-1"), query.get(b"x-amz-security-token"))
     if now is None:
         return key
     expires = query.get(b"Expires", b"")

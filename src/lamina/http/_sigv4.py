@@ -30,9 +30,10 @@ from lamina.http._credentials import (
     split_authorization,
     timestamp_of,
 )
-from lamina.settings import AccessKey
+from lamina.settings import AccessKey, TemporaryKey
 
 STREAMING = b"STREAMING-"
+FindSession = Callable[[str, str], TemporaryKey | None]
 _SKEW = timedelta(minutes=5)
 _MISMATCH = (
     "The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key "
@@ -53,7 +54,8 @@ class Authentication(NamedTuple):
     """Who a request claims to come from, and what is left to check.
 
     ``heads`` are the canonical requests without the payload's hash that the signature may be over. ``payload`` is
-    what the client declared to be that hash, or None where it is the body's. ``session_token`` is passed through.
+    what the client declared to be that hash, or None where it is the body's. ``session_token`` is passed through;
+    ``session`` is there when the keys are temporary ones of this server.
     """
 
     access_key_id: str
@@ -67,6 +69,7 @@ class Authentication(NamedTuple):
     signing_key: bytes
     heads: tuple[bytes, ...]
     payload: bytes | None
+    session: TemporaryKey | None = None
 
     @property
     def needs_body_hash(self) -> bool:
@@ -87,6 +90,7 @@ class Verifier:
 
     With ``check_signatures`` false the value of a signature and its age do not matter, but it must be there and be
     parseable; ``find_key`` should then know every access key id. Derived keys are cached, a bounded number of them.
+    ``find_session`` knows temporary keys, by access key id and session token, and comes first.
     """
 
     def __init__(
@@ -95,8 +99,10 @@ class Verifier:
         now: Callable[[], datetime],
         *,
         check_signatures: bool = True,
+        find_session: FindSession | None = None,
     ) -> None:
         self._find_key = find_key
+        self._find_session = find_session
         self._now = now
         self.checks_signatures = check_signatures
         self._claim_of_header = lru_cache(maxsize=512)(claim_of_header)
@@ -114,9 +120,8 @@ class Verifier:
         fields = combined(headers)
         claim, given = self._claim(fields, query_string)
         access_key_id = claim.access_key_id
-        key = self._find_key(access_key_id)
-        if key is None:
-            raise UnrecognizedClientException("The security token included in the request is invalid.")
+        token = claim.session_token or fields.get(b"x-amz-security-token")
+        key = self.key(access_key_id, token)
         timestamp = claim.timestamp or timestamp_of(fields)
         signed = self._moment(timestamp)
         if self.checks_signatures:
@@ -124,7 +129,6 @@ class Verifier:
         verb, names = method.encode(), claim.signed_headers
         targets = canonical_targets(raw_path, query_string, claim.service)
         heads = tuple([canonical_head(verb, path, query, fields, names) for path, query in targets])
-        token = claim.session_token or fields.get(b"x-amz-security-token")
         return Authentication(
             access_key_id,
             key.account_id,
@@ -137,7 +141,22 @@ class Verifier:
             self._signing_key(key.secret_access_key, claim.date, claim.region, claim.service),
             heads,
             _declared_payload(claim, fields),
+            key if isinstance(key, TemporaryKey) else None,
         )
+
+    def key(self, access_key_id: str, token: bytes | None) -> AccessKey:
+        """The key of that name; if it is a temporary one, its token must be right. Nothing is checked beyond that.
+
+        Raises UnrecognizedClientException, or ExpiredTokenException.
+        """
+        key: AccessKey | None = None
+        if token is not None and self._find_session is not None:
+            key = self._find_session(access_key_id, token.decode("latin-1"))
+        if key is None:
+            key = self._find_key(access_key_id)
+        if key is None:
+            raise UnrecognizedClientException("The security token included in the request is invalid.")
+        return key
 
     def check(self, authentication: Authentication, body_sha256_hex: str) -> None:
         """Check the signature, now that the body is known. Raises InvalidSignatureException.

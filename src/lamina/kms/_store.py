@@ -46,9 +46,12 @@ class Caller:
 
 
 def caller_of(call: Call, context: Mapping[str, str] | None = None) -> Caller:
-    """Who sends a request: the root of its account, since there are no other identities here."""
+    """Who sends a request: a role whose temporary keys have signed it, or the root of its account."""
     return Caller(
-        account_id=call.account_id, region=call.region, principal=root_of(call.account_id), context=context or {}
+        account_id=call.account_id,
+        region=call.region,
+        principal=call.role or root_of(call.account_id),
+        context=context or {},
     )
 
 

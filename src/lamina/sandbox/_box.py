@@ -89,7 +89,11 @@ class Box:
         opened = [output_end, control_end, *(descriptor for descriptor, _ in mounts)]
         given = [*opened[:2], *([] if foreign is None else [foreign]), *opened[2:]]
         program = _names.renamed({name: order[name] for name in PROGRAM}, self._world.names(self._fit))
-        message = program | {"targets": [target for _, target in mounts], "foreign": foreign is not None}
+        message = program | {
+            "targets": [target for _, target in mounts],
+            "foreign": foreign is not None,
+            "network": order["network"],
+        }
         try:
             _messages.send(self.channel, message, given)
         finally:
@@ -98,10 +102,13 @@ class Box:
     def handover(self, message: Message, descriptors: list[int]) -> tuple[Message, list[int]]:
         """What the server gets: words and descriptors. Call ``handed_over`` once they are sent.
 
-        ``descriptors`` come from the first process: the listener and, where it has one, its mount namespace.
+        ``descriptors`` come from the first process: the listener, that of the gateway if there is one, and where it has
+        one, its mount namespace.
         """
-        listener, *self._namespace = descriptors
-        self._kept.insert(0, listener)
+        count = 2 if message["gateway"] else 1
+        listener, *gateway = descriptors[:count]
+        self._namespace = descriptors[count:]
+        self._kept = [listener, *self._kept, *gateway]
         freezer = self.group.freezer() if self.group else None
         if freezer:
             self._kept.append(freezer[0])
@@ -110,6 +117,7 @@ class Box:
             "freezer": freezer and freezer[1:],
             "watched": None if self.group else self.pid,
             "runtime_api": message["started"],
+            "gateway": message["gateway"],
             "names": self._world.names(self._fit),
         }, self._kept
 

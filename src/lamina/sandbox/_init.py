@@ -49,11 +49,12 @@ def run(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> N
 def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) -> None:
     settle(channel, [descriptor for descriptor, _ in furniture])
     _furnish(furniture)
-    with Step("bind 127.0.0.1:9001"):
+    with Step("bind 127.0.0.1:9001 and 127.0.0.1:4566"):
         _network.raise_loopback()
-        listener = _network.listen()
+        listeners = [_network.listen(_network.RUNTIME_API), _network.listen(_network.GATEWAY)]
     order, descriptors = _messages.receive(channel)
     output, control, *others = descriptors
+    reach(listeners, order["network"])
     space = others.pop(0) if order["foreign"] else None
     _mount(others, order["targets"])
     program = Program(order, fit, output=output, control=control, space=space)
@@ -61,13 +62,26 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     for descriptor in (output, control, *([] if space is None else [space])):
         os.close(descriptor)
     namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    _messages.send(channel, {"started": _network.name(_network.RUNTIME_API)}, [listener.fileno(), namespace])
+    hand_over(channel, _network.name(_network.RUNTIME_API), listeners, [namespace])
     os.close(namespace)
-    listener.close()
     _give_up_rights(fit)
     _end_if_orphaned(channel)
     code = _wait(pid) if fit.freezable else reap(channel, pid, _obey)
     _messages.send(channel, {"exited": code})
+
+
+def reach(listeners: list[socket.socket], network: str) -> None:
+    """Leave of the ``listeners`` what a sandbox with this ``network`` has: nobody listens at the others any more."""
+    if network == "none":
+        listeners.pop().close()
+
+
+def hand_over(channel: socket.socket, address: str, listeners: list[socket.socket], namespaces: list[int]) -> None:
+    """Tell the launcher that the program runs, with the listeners, which are closed here, and the namespaces."""
+    message = {"started": address, "gateway": len(listeners) > 1}
+    _messages.send(channel, message, [*(each.fileno() for each in listeners), *namespaces])
+    for listener in listeners:
+        listener.close()
 
 
 def settle(channel: socket.socket, kept: list[int]) -> None:

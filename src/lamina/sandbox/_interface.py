@@ -42,6 +42,8 @@ class SandboxSpec:
     ``user.overlay.opaque`` = ``y`` on a directory; ``trusted.overlay.*`` is not looked at. Where the machine has no
     overlayfs, one merged folder is taken. ``architecture`` is that of the program, ``x86_64`` or ``arm64``, and empty
     for that of the machine; another one runs emulated.
+
+    ``network`` is ``none``, or ``gateway`` for a listener of the server's beside that of the Runtime API.
     """
 
     argv: tuple[str, ...]
@@ -52,6 +54,7 @@ class SandboxSpec:
     forkable: str | None = None
     root: tuple[Path, ...] = ()
     architecture: str = ""
+    network: str = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +69,15 @@ class Exit:
 class Sandbox(Protocol):
     """One running sandbox.
 
-    The program inside reaches ``listener`` at ``runtime_api`` and nothing else. Its standard output and error are one
-    pipe, whose non-blocking read end is ``output``. Its file descriptor 3 is the read end of a control pipe.
+    The program inside reaches ``listener`` at ``runtime_api``, ``gateway`` at ``127.0.0.1:4566`` where its network has
+    one, and nothing else. Its standard output and error are one pipe, whose non-blocking read end is ``output``. Its
+    file descriptor 3 is the read end of a control pipe.
     """
 
     id: str
     runtime_api: str
     listener: socket.socket
+    gateway: socket.socket | None
     output: int
     exited: asyncio.Future[Exit]
 

@@ -130,4 +130,5 @@ def _packed(spec: SandboxSpec) -> dict[str, Any]:
         "architecture": spec.architecture,
         "working_directory": spec.working_directory,
         "template": spec.forkable or "",
+        "network": spec.network,
     }

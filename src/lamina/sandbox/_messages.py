@@ -24,6 +24,7 @@ BUFFER_BYTES = 4 << 20
 INT = struct.Struct("i")
 
 ARCHITECTURES = ("", "x86_64", "arm64")
+NETWORKS = ("none", "gateway")
 LIMITS = {"memory_mb": int, "tmp_mb": int, "processes": int, "open_files": int}
 MEMBERS: dict[str, dict[str, type]] = {
     "start": {
@@ -38,6 +39,7 @@ MEMBERS: dict[str, dict[str, type]] = {
         "working_directory": str,
         "template": str,
         "fork": bool,
+        "network": str,
     },
     "specialise": {"request": int, "sandbox": str, "binds": list, "limits": dict},
     "kill": {"sandbox": str},
@@ -128,6 +130,8 @@ def _check_details(operation: str, message: Message) -> None:
             raise Refused("start: root must be absolute paths without '..'")
         if message["architecture"] not in ARCHITECTURES:
             raise Refused(f"start: architecture must be one of {', '.join(ARCHITECTURES[1:])}, or empty")
+        if message["network"] not in NETWORKS:
+            raise Refused(f"start: network must be one of {', '.join(NETWORKS)}")
         if not all(name and "=" not in name for name in message["environment"]):
             raise Refused("start: an environment variable needs a name without '='")
 

@@ -1,4 +1,4 @@
-"""The network namespace: loopback up, and the Runtime API's listener bound inside."""
+"""The network namespace: loopback up, and the server's listeners bound inside."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 import struct
 
 RUNTIME_API = ("127.0.0.1", 9001)
+# Where programs find the API of the server, with all its services: the port that is its own outside.
+GATEWAY = ("127.0.0.1", 4566)
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 BACKLOG = 128
 
@@ -23,6 +25,11 @@ def name(address: tuple[str, int]) -> str:
     """``host:port``, as ``AWS_LAMBDA_RUNTIME_API`` has it."""
     host, port = address
     return f"{host}:{port}"
+
+
+def url(address: tuple[str, int]) -> str:
+    """The same for clients of HTTP, as ``AWS_ENDPOINT_URL`` has it."""
+    return f"http://{name(address)}"
 
 
 def listen(address: tuple[str, int] = RUNTIME_API) -> socket.socket:

@@ -57,13 +57,14 @@ class Plain:
 
     def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None) -> int:  # noqa: ARG002
         """Start the process that watches over the sandbox's; its process id."""
-        with Step("bind a port for the Runtime API"):
-            listener = _network.listen(("127.0.0.1", 0))
-        with listener:
+        with Step("bind ports for the Runtime API and the gateway"):
+            listener, gateway = (_network.listen(("127.0.0.1", 0)) for _ in range(2))
+        with listener, gateway:
             self._names[fit][_network.name(_network.RUNTIME_API)] = _network.name(listener.getsockname())
+            self._names[fit][_network.url(_network.GATEWAY)] = _network.url(gateway.getsockname())
             pid = os.fork()
             if pid == 0:
-                _supervisor.run(channel, fit, listener, f"{self._home(fit)}/{TMP}")
+                _supervisor.run(channel, fit, [listener, gateway], f"{self._home(fit)}/{TMP}")
         return pid
 
     def root(self, fit: Fit, layers: list[str], binds: list[tuple[str, str, bool]]) -> list[tuple[int, str]]:  # noqa: ARG002

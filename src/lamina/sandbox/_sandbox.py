@@ -23,6 +23,7 @@ class IsolatedSandbox:
     def __init__(self, connection: Connection, name: str, result: dict[str, Any], descriptors: list[int]) -> None:
         """``result`` and ``descriptors`` are the launcher's answer to ``start``."""
         listener, output, control, *others = descriptors
+        self.gateway = socket.socket(fileno=others.pop(0)) if result["gateway"] else None
         self.id = name
         self.runtime_api: str = result["runtime_api"]
         self.listener = socket.socket(fileno=listener)
@@ -86,6 +87,8 @@ class IsolatedSandbox:
             return
         self._open = False
         self.listener.close()
+        if self.gateway is not None:
+            self.gateway.close()
         for descriptor in (self.output, self._control, self._freezer, self._peak):
             if descriptor is not None and descriptor >= 0:
                 os.close(descriptor)

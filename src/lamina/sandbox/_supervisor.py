@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 PR_SET_CHILD_SUBREAPER = 36
 
 
-def run(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> NoReturn:
+def run(channel: socket.socket, fit: Fit, listeners: list[socket.socket], tmp: str) -> NoReturn:
     """Watch over the sandbox until its program has ended or is to end; then kill what is left of it."""
     try:
-        _live(channel, fit, listener, tmp)
+        _live(channel, fit, listeners, tmp)
     except (StepFailed, OSError) as error:
         _messages.send(channel, {"failed": str(error), "blamed": getattr(error, "blamed", None)})
     except _messages.Closed:
@@ -34,18 +34,18 @@ def run(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> 
         os._exit(0)
 
 
-def _live(channel: socket.socket, fit: Fit, listener: socket.socket, tmp: str) -> None:
-    _init.settle(channel, [listener.fileno()])
+def _live(channel: socket.socket, fit: Fit, listeners: list[socket.socket], tmp: str) -> None:
+    _init.settle(channel, [listener.fileno() for listener in listeners])
     # When the launcher dies the channel tells, and there is more to kill than this process.
     _syscalls.prctl(_syscalls.PR_SET_PDEATHSIG, 0)
     _syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
     order, (output, control) = _messages.receive(channel)
+    _init.reach(listeners, order["network"])
     order["environment"].setdefault("TMPDIR", tmp)
     pid = Program(order, fit, output=output, control=control).start()
     for descriptor in (output, control):
         os.close(descriptor)
-    _messages.send(channel, {"started": _network.name(listener.getsockname())}, [listener.fileno()])
-    listener.close()
+    _init.hand_over(channel, _network.name(listeners[0].getsockname()), listeners, [])
     status = reap(channel, pid, _obey)
     if status is not None:
         _kill_all()

@@ -21,6 +21,8 @@ class FakeEnvironment:
         self.on_idle = on_idle
         self.on_dead = on_dead
         self.ended = False
+        self.idle_since = 0.0
+        self.best_before = 1.0
 
     def done(self) -> None:
         self.on_idle(self)

@@ -167,7 +167,7 @@ def client_of(store: Any, *, check: bool = True) -> Client:
     def now() -> datetime:
         return datetime.now(UTC)
 
-    return Client(S3Gateway(store, Verifier(find, now, check_signatures=check), find, now))
+    return Client(S3Gateway(store, Verifier(find, now, check_signatures=check), now))
 
 
 async def test_signs_anew_and_passes_all_else_on(open_gateway):

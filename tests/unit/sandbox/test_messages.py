@@ -21,6 +21,7 @@ START: dict[str, Any] = {
     "working_directory": "/",
     "template": "",
     "fork": False,
+    "network": "none",
 }
 
 
@@ -56,6 +57,8 @@ def test_a_well_formed_request_is_known_by_its_operation() -> None:
         {"root": [1]},
         {"architecture": "sparc"},
         {"architecture": None},
+        {"network": "host"},
+        {"network": 1},
         {"limits": {}},
         {"limits": {**LIMITS, "memory_mb": 0}},
         {"limits": {**LIMITS, "memory_mb": -1}},
