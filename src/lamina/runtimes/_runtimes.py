@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lamina.runtimes._choices import Choice, Choices
 from lamina.runtimes._interface import Language, Runtime, RuntimeImage, RuntimeUnavailable
+from lamina.runtimes._java import Javas
 from lamina.runtimes._node import Nodes
 from lamina.runtimes._provided import NAMES, provided
 from lamina.runtimes._python import Pythons
@@ -15,7 +16,7 @@ from lamina.runtimes._ruby import Rubies
 from lamina.runtimes._search import SearchPath
 from lamina.sandbox import native_architecture
 
-_LANGUAGES = {"java": "Java", "dotnet": ".NET", "go": "Go", "python": "Python 2"}
+_LANGUAGES = {"dotnet": ".NET", "go": "Go", "python": "Python 2"}
 
 
 class Runtimes:
@@ -43,7 +44,7 @@ class Runtimes:
         in which the operator may have chosen otherwise. Raises ``ChoicesError``.
         """
         search = search or SearchPath.of_machine()
-        languages = (Pythons(search), Nodes(search), Rubies(search))
+        languages = (Pythons(search), Nodes(search), Rubies(search), Javas(search))
         return cls(languages, lack or _lack, Choices(choices))
 
     @property
