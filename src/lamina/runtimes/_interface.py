@@ -56,8 +56,6 @@ class RuntimeUnavailable(Exception):
 class Language(Protocol):
     """The runtimes of one language: their names, and what this machine has for them."""
 
-    title: str
-
     @property
     def names(self) -> tuple[str, ...]:
         """The names that have an interpreter here."""

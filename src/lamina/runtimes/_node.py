@@ -58,8 +58,6 @@ def _node_path(major: int) -> str:
 class Nodes:
     """All ``nodejs…``; the bootstrap needs Node.js 16."""
 
-    title = "Node.js"
-
     def __init__(self, search: SearchPath) -> None:
         self._search = search
         self._found = nodes(search)

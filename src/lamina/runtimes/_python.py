@@ -68,8 +68,6 @@ class Python:
 class Pythons:
     """All ``python3.x``."""
 
-    title = "Python"
-
     def __init__(self, search: SearchPath) -> None:
         self._search = search
         self._found = pythons(search)
@@ -84,6 +82,11 @@ class Pythons:
         """The newest of them."""
         return self._found[max(self._found)] if self._found else None
 
+    def looked_for(self, number: str) -> str:
+        """Where an interpreter of the version ``number`` was looked for."""
+        programs, managed = listed(self._search.programs), listed(self._search.pythons)
+        return f"looked for python{number} in {programs}, and for {number}.* in {managed}"
+
     def knows(self, name: str) -> bool:
         """See ``Language``."""
         return _PROGRAM.fullmatch(name) is not None
@@ -93,11 +96,7 @@ class Pythons:
         minor = int(name.removeprefix("python3."))
         python = self._found.get(minor) if chosen is None else _chosen(chosen)
         if python is None:
-            programs, managed = listed(self._search.programs), listed(self._search.pythons)
-            raise RuntimeUnavailable(
-                f"No Python 3.{minor} was found: looked for python3.{minor} in {programs},"
-                f" and for 3.{minor}.* in {managed}"
-            )
+            raise RuntimeUnavailable(f"No Python 3.{minor} was found: {self.looked_for(f'3.{minor}')}")
         return python.runtime(name)
 
 

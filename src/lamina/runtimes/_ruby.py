@@ -72,8 +72,6 @@ def _gem_path(api: str) -> str:
 class Rubies:
     """All ``ruby…``."""
 
-    title = "Ruby"
-
     def __init__(self, search: SearchPath) -> None:
         self._search = search
         self._found = rubies(search)

@@ -7,16 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lamina.runtimes._choices import Choice, Choices
+from lamina.runtimes._go import Go
 from lamina.runtimes._interface import Language, Runtime, RuntimeImage, RuntimeUnavailable
 from lamina.runtimes._java import Javas
 from lamina.runtimes._node import Nodes
 from lamina.runtimes._provided import NAMES, provided
 from lamina.runtimes._python import Pythons
+from lamina.runtimes._python2 import Python2
 from lamina.runtimes._ruby import Rubies
 from lamina.runtimes._search import SearchPath
 from lamina.sandbox import native_architecture
 
-_LANGUAGES = {"dotnet": ".NET", "go": "Go", "python": "Python 2"}
+_LANGUAGES = {"dotnet": ".NET"}
 
 
 class Runtimes:
@@ -44,7 +46,8 @@ class Runtimes:
         in which the operator may have chosen otherwise. Raises ``ChoicesError``.
         """
         search = search or SearchPath.of_machine()
-        languages = (Pythons(search), Nodes(search), Rubies(search), Javas(search))
+        pythons = Pythons(search)
+        languages = (pythons, Python2(search=search), Go(pythons=pythons), Nodes(search), Rubies(search), Javas(search))
         return cls(languages, lack or _lack, Choices(choices))
 
     @property

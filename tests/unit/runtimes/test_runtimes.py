@@ -199,7 +199,6 @@ def test_says_what_was_looked_for_and_where(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("java21", "The runtime java21 cannot run here: this build of Lamina has no bootstrap for Java yet"),
         ("dotnet8", "The runtime dotnet8 cannot run here: this build of Lamina has no bootstrap for .NET yet"),
         ("cobol85", "cobol85 is not a runtime that Lamina knows"),
         ("", " is not a runtime that Lamina knows"),
