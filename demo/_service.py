@@ -35,6 +35,11 @@ class Service:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         self.address = self._wait()
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
+
     def stop(self) -> None:
         """End the service as Ctrl-C would."""
         self.signal(signal.SIGINT)

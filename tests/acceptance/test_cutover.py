@@ -7,20 +7,24 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
+from bench._cutover import FLAGS, Site, run
 from bench._http import Connection, signed
+from bench._image import can_be_made
 from demo._service import Service
+from tests._registry import PROGRAM, Registry, push
 
 from ._waiting import Recorder, until
-from .conftest import Functions, client, package
+from .conftest import QUICKLY, Functions, client, package
 
 pytestmark = pytest.mark.slow
 
-UPDATES = 100
+UPDATES = 60
 NUMBER = "def handler(event, context):\n    return {}\n"
 
 
@@ -78,21 +82,21 @@ def deploy(functions: Functions, name: str, number: int) -> None:
         assert found["LastUpdateStatus"] == "InProgress", found
 
 
-def test_callers_without_pause_while_updates_go_through(service: Service, functions: Functions) -> None:
-    name = functions.create(NUMBER.format(0), Publish=True)
-    functions.client.get_waiter("published_version_active").wait(FunctionName=name, Qualifier="1")
-    functions.client.create_alias(FunctionName=name, Name="live", FunctionVersion="1")
-    callers = Callers(service.address)
-    latest = (invocations(name), lambda answer, before: before <= answer <= UPDATES)
-    fixed = [(invocations(name, qualifier), lambda answer, _: answer == 0) for qualifier in ("1", "live")]
-    with callers.calling([latest] * 8 + fixed):
-        for number in range(1, UPDATES + 1):
-            deploy(functions, name, number)
-            callers.seen = number
-            if callers.failures:
-                break
-    assert not callers.failures, (len(callers.failures), callers.calls, callers.failures[:5])
-    assert callers.calls > UPDATES
+def test_callers_without_pause_while_updates_go_through(tmp_path: Path) -> None:
+    """P8, shortened: zips, S3 objects and images by turns, and callers in processes of their own."""
+    registry = Registry(tmp_path / "registry") if PROGRAM is not None and can_be_made() else None
+    service = Service(tmp_path / "data", *FLAGS)
+    try:
+        site = Site(address=service.address, pid=service.pid, data=service.data, registry=registry, push=push)
+        outcome = run(site, UPDATES)
+    finally:
+        service.stop()
+        if registry is not None:
+            registry.stop()
+    tally = outcome.tally
+    assert (tally.failed, tally.stale) == (0, 0), tally.told
+    assert tally.calls > UPDATES
+    assert not outcome.after.grown_since(outcome.before)
 
 
 def test_callers_without_pause_while_an_alias_moves(service: Service, functions: Functions) -> None:
@@ -120,7 +124,7 @@ def test_a_configuration_cuts_over_as_code_does(service: Service, functions: Fun
         for number in range(1, 21):
             variables = {"Variables": {"NUMBER": str(number)}}
             functions.client.update_function_configuration(FunctionName=name, Environment=variables)
-            functions.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+            functions.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
             callers.seen = number
     assert not callers.failures, (len(callers.failures), callers.calls, callers.failures[:5])
 
@@ -168,7 +172,7 @@ def test_of_two_updates_at_once_each_is_whole_or_refused(functions: Functions) -
         numbers = range(turn * 10 + 1, turn * 10 + 7)
         with ThreadPoolExecutor(6) as pool:
             accepted = [number for number, taken in zip(numbers, pool.map(update, numbers), strict=True) if taken]
-        functions.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+        functions.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
         assert accepted
         assert functions.call(name) in accepted
 
@@ -178,7 +182,7 @@ def test_one_revision_id_is_good_for_one_update(functions: Functions) -> None:
     revision = functions.client.get_function_configuration(FunctionName=name)["RevisionId"]
     code = {"FunctionName": name, "ZipFile": package(NUMBER.format(1)), "RevisionId": revision}
     functions.client.update_function_code(**code)
-    functions.client.get_waiter("function_updated_v2").wait(FunctionName=name)
+    functions.client.get_waiter("function_updated_v2").wait(FunctionName=name, WaiterConfig=QUICKLY)
     with pytest.raises(functions.client.exceptions.PreconditionFailedException):
         functions.client.update_function_code(**code)
     assert json.loads(functions.client.invoke(FunctionName=name)["Payload"].read()) == 1
