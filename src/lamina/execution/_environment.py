@@ -172,6 +172,8 @@ class Environment:
         """What comes next, its end or the request for more work, tells why the runtime has cut its response short."""
         invocation = self._invocation
         self._cut = not self._answered and invocation is not None and invocation.request_id == request_id
+        if self._waiting is not None and self._was_cut():  # The request for more work has overtaken the loss.
+            self._become_idle()
 
     def on_init_error(self, body: bytes) -> None:
         """The runtime cannot go on; it ends by itself or is ended."""
@@ -199,10 +201,11 @@ class Environment:
 
     def _was_cut(self) -> bool:
         """Whether the response has ended too soon, which nobody has been told yet: now it is."""
-        if self._cut and self._invocation is not None:
-            payload = _payloads.truncated(self._invocation.request_id)
-            self._finish(payload, _UNHANDLED, "error", "Runtime.TruncatedResponse")
-        return self._answered
+        if not self._cut or self._invocation is None:
+            return False
+        payload = _payloads.truncated(self._invocation.request_id)
+        self._finish(payload, _UNHANDLED, "error", "Runtime.TruncatedResponse")
+        return True
 
     def _finish(
         self, payload: bytes, function_error: str | None, status: Status = "success", error_type: str | None = None

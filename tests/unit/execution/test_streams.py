@@ -264,6 +264,22 @@ async def test_a_connection_lost_in_the_middle_is_told_with_the_next_request(str
     await asyncio.wait_for(streaming.went_idle.wait(), 1)
 
 
+async def test_a_request_for_more_that_overtakes_the_loss(streaming: Inside) -> None:
+    to = ResponseStream()
+    outcome = streaming.environment.invoke(invocation(to))
+    await streaming.answer()
+    streaming.writer.write(HEAD + chunk(b"a part"))
+    await to.read()
+    lost = streaming.writer
+    await streaming.connect()
+    streaming.writer.write(NEXT)
+    await asyncio.sleep(0.01)
+    assert not outcome.done()
+    lost.close()
+    assert json.loads((await outcome).payload)["errorType"] == "Runtime.TruncatedResponse"
+    await asyncio.wait_for(streaming.went_idle.wait(), 1)
+
+
 async def test_a_stream_for_another_request_is_refused(streaming: Inside) -> None:
     streaming.environment.invoke(invocation(ResponseStream()))
     await streaming.answer()

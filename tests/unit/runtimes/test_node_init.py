@@ -56,7 +56,6 @@ def test_finds_packages_of_layers(start: Start, node: str, tmp_path: Path) -> No
         ("require('nope')", "index.handler", "Runtime.ImportModuleError", "Error: Cannot find module 'nope'\n"),
         ("function (", "index.handler", "Runtime.UserCodeSyntaxError", "SyntaxError: "),
         ("throw new TypeError('no good')", "index.handler", "TypeError", "no good"),
-        ("awslambda.streamifyResponse(() => 1)", "index.handler", "Runtime.StreamingNotSupported", "This version of"),
     ],
 )
 def test_reports_a_handler_that_cannot_be_had(

@@ -9,7 +9,7 @@ const { Log, openStreams } = require("./lamina_runtime/logs.cjs");
 const { RuntimeApi } = require("./lamina_runtime/runtime_api.cjs");
 const { run, onEmptyEventLoop } = require("./lamina_runtime/invocation.cjs");
 const { waitForFunction } = require("./lamina_runtime/specialise.cjs");
-const { defineStreaming } = require("./lamina_runtime/streaming.cjs");
+const { defineStreaming, isStreaming, runStreaming } = require("./lamina_runtime/streaming.cjs");
 
 const UNHANDLED_REJECTION = 128;
 const UNCAUGHT_EXCEPTION = 129;
@@ -25,20 +25,40 @@ async function main() {
   process.chdir(process.env.LAMBDA_TASK_ROOT || "/var/task");
   const handler = await loadHandler(process.env._HANDLER || "");
   log.patchConsole();
-  await serve(handler, api, log);
+  await (isStreaming(handler) ? serveStreams : serve)(handler, api, log);
 }
 
 async function serve(handler, api, log) {
   let invocation = await api.next();
   for (;;) {
-    log.begin(invocation);
-    setTrace(invocation.traceId);
-    api.unref(); // From here on the event loop is the function's: it is empty when the function has nothing to do.
+    begin(invocation, api, log);
     const outcome = await run(handler, invocation, contextOf(invocation));
     if (outcome.error) log.fault("Invoke Error", outcome.error);
     log.end();
     invocation = await api.answer(invocation.requestId, outcome.body, outcome.error && outcome.error.errorType);
   }
+}
+
+/** The same for a handler that sends its response itself while it runs. */
+async function serveStreams(handler, api, log) {
+  let invocation = await api.next();
+  for (;;) {
+    begin(invocation, api, log);
+    const streamed = api.streamedAnswer(invocation.requestId);
+    const fault = await runStreaming(handler, invocation, contextOf(invocation), streamed);
+    if (fault) log.fault("Invoke Error", fault);
+    log.end();
+    invocation =
+      fault && !streamed.begun
+        ? await api.answer(invocation.requestId, fault.body(), fault.errorType)
+        : await api.endStream(streamed, fault);
+  }
+}
+
+function begin(invocation, api, log) {
+  log.begin(invocation);
+  setTrace(invocation.traceId);
+  api.unref(); // From here on the event loop is the function's: it is empty when the function has nothing to do.
 }
 
 function reportCrashes(api, log) {

@@ -19,6 +19,15 @@ function onEmptyEventLoop() {
   if (action) setImmediate(action);
 }
 
+function neverSettled() {
+  return new Crash("Runtime.NodeJsExit", NEVER_SETTLED);
+}
+
+/** Let this be done when the event loop is empty; null for nothing. */
+function whenEventLoopIsEmpty(action) {
+  whenEmpty = action;
+}
+
 /** The outcome of one call of the handler: `{ body }`, or `{ body, error }` with the fault. Never rejects. */
 function run(handler, invocation, context) {
   return new Promise((resolve) => {
@@ -28,7 +37,7 @@ function run(handler, invocation, context) {
     };
     const succeed = (result) => settle(() => success(result));
     const fail = (error) => settle(() => failure(error));
-    whenEmpty = handler instanceof AsyncFunction ? () => fail(new Crash("Runtime.NodeJsExit", NEVER_SETTLED)) : succeed;
+    whenEmpty = handler instanceof AsyncFunction ? () => fail(neverSettled()) : succeed;
     call(handler, invocation, context, succeed, fail);
   });
 }
@@ -73,4 +82,4 @@ function failure(thrown) {
   return { body: error.body(), error };
 }
 
-module.exports = { onEmptyEventLoop, run };
+module.exports = { neverSettled, onEmptyEventLoop, run, whenEventLoopIsEmpty };

@@ -4,6 +4,7 @@
 
 const net = require("net");
 const { AnswerReader } = require("./answers.cjs");
+const { StreamedAnswer } = require("./streamed_answer.cjs");
 
 const PATH = "/2018-06-01/runtime";
 const LOST = new Set(["ECONNRESET", "EPIPE", "EOF"]);
@@ -31,6 +32,7 @@ class RuntimeApi {
     this._next = Buffer.from(`GET ${PATH}/invocation/next HTTP/1.1\r\nHost: ${address}\r\n\r\n`);
     this._socket = null;
     this._exchange = null;
+    this._streaming = null; // The last answer that was streamed, and the server's answers to it.
     this.used = false; // Whether an invocation was ever asked for.
   }
 
@@ -47,9 +49,48 @@ class RuntimeApi {
     return new Invocation((await this._ask([post, this._next]))[1]);
   }
 
+  /** The answer to an invocation that is sent while it comes into being. */
+  streamedAnswer(requestId) {
+    return new StreamedAnswer(this, `POST ${PATH}/invocation/${requestId}/response HTTP/1.1\r\nHost: ${this._host}\r\n`);
+  }
+
+  /** End a streamed answer, with the fault if there is one, and wait for the next invocation. */
+  async endStream(streamed, fault) {
+    this._socket?.ref();
+    this.write([...streamed.ending(fault), this._next]);
+    return new Invocation((await this._streaming.answers)[1]);
+  }
+
+  /** For a `StreamedAnswer`: it has begun. It and the next invocation are one exchange, which cannot be repeated. */
+  beginStream(streamed) {
+    const answers = new Promise((resolve, reject) => {
+      this._exchange = { expected: 2, answers: [], resolve, reject, fresh: true };
+    });
+    answers.catch(() => {}); // Whoever waits for it is told.
+    this._streaming = { streamed, answers };
+    if (this._socket === null) this._connect();
+  }
+
+  /** For a `StreamedAnswer`: send pieces; the callback comes when there is room for more. */
+  write(pieces, callback) {
+    if (this._socket !== null) this._socket.write(Buffer.concat(pieces), callback);
+    else if (callback) callback(new Error("The connection to the Runtime API is lost."));
+  }
+
   /** Report an error of an invocation without asking for the next one. */
   async fail(requestId, errorType, body) {
-    await this._ask([this._post(`/invocation/${requestId}/error`, body, errorType)]);
+    if (this._exchange !== null) await this._failStream({ errorType, body: () => body });
+    else await this._ask([this._post(`/invocation/${requestId}/error`, body, errorType)]);
+  }
+
+  /** While an invocation runs, only its streamed answer is an exchange that is not over. */
+  async _failStream(fault) {
+    const { streamed, answers } = this._streaming;
+    if (this._exchange.answers.length > 0) return;
+    this._exchange.expected = 1;
+    this._socket?.ref();
+    this.write(streamed.ending(fault));
+    await answers;
   }
 
   /** Report that the function could not be initialised. */
@@ -76,7 +117,8 @@ class RuntimeApi {
   /** The answers to the requests, in order. A server that has closed an old connection is asked once more. */
   _ask(requests) {
     return new Promise((resolve, reject) => {
-      this._exchange = { requests, answers: [], resolve, reject, fresh: this._socket === null };
+      const fresh = this._socket === null;
+      this._exchange = { requests, expected: requests.length, answers: [], resolve, reject, fresh };
       this._send();
     });
   }
@@ -112,7 +154,7 @@ class RuntimeApi {
     const exchange = this._exchange;
     if (exchange === null) return;
     exchange.answers.push(answer);
-    if (exchange.answers.length < exchange.requests.length) return;
+    if (exchange.answers.length < exchange.expected) return;
     this._exchange = null;
     exchange.resolve(exchange.answers);
   }
