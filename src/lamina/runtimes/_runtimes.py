@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from lamina.runtimes._choices import Choice, Choices
+from lamina.runtimes._dotnet import DotNets
 from lamina.runtimes._go import Go
 from lamina.runtimes._interface import Language, Runtime, RuntimeImage, RuntimeUnavailable
 from lamina.runtimes._java import Javas
@@ -17,8 +17,6 @@ from lamina.runtimes._python2 import Python2
 from lamina.runtimes._ruby import Rubies
 from lamina.runtimes._search import SearchPath
 from lamina.sandbox import native_architecture
-
-_LANGUAGES = {"dotnet": ".NET"}
 
 
 class Runtimes:
@@ -47,7 +45,15 @@ class Runtimes:
         """
         search = search or SearchPath.of_machine()
         pythons = Pythons(search)
-        languages = (pythons, Python2(search=search), Go(pythons=pythons), Nodes(search), Rubies(search), Javas(search))
+        languages = (
+            pythons,
+            Python2(search=search),
+            Nodes(search),
+            Rubies(search),
+            Javas(search),
+            DotNets(search=search),
+            Go(pythons=pythons),
+        )
         return cls(languages, lack or _lack, Choices(choices))
 
     @property
@@ -115,7 +121,7 @@ class Runtimes:
             return None
         language = next((each for each in self._languages if each.knows(name)), None)
         if language is None:
-            raise RuntimeUnavailable(_no_bootstrap(name))
+            raise RuntimeUnavailable(f"{name} is not a runtime that Lamina knows")
         return language
 
 
@@ -144,11 +150,3 @@ def _no_interpreter(name: str, architecture: str) -> str:
         f"The runtime {name} for {architecture} cannot run here: this machine's interpreters are for"
         f" {native_architecture()}. OS-only runtimes and container images can run emulated"
     )
-
-
-def _no_bootstrap(name: str) -> str:
-    match = re.match(r"[a-z]+", name)
-    language = _LANGUAGES.get(match[0]) if match else None
-    if language is None:
-        return f"{name} is not a runtime that Lamina knows"
-    return f"The runtime {name} cannot run here: this build of Lamina has no bootstrap for {language} yet"
