@@ -26,6 +26,8 @@ _POST = b"POST " + _INVOCATION
 _GET_NEXT = b"GET " + _INVOCATION + b"next HTTP/1.1\r\n"
 _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent-Length: 16\r\n\r\n{"status":"OK"}\n'
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+# The parser itself keeps as much of one header as there comes.
+_MAX_HEAD = 1_048_576
 _MODE = b"lambda-runtime-function-response-mode"
 _REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
 
@@ -54,6 +56,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_held",
         "_next",
         "_parser",
+        "_pending",
         "_streamed",
         "_transport",
         "_url",
@@ -71,6 +74,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._url = b""
         self._body: list[bytes] = []
         self._body_size = 0
+        self._pending = 0
         self._streamed: StreamedResponse | None = None
 
     def send_next(self, request_id: str, head: bytes, payload: bytes) -> None:
@@ -108,17 +112,24 @@ class RuntimeConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._next and self._expected and data.startswith(self._expected) and self._take_whole(data):
             return
+        self._pending += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
-            self._refuse(Rejected(400, "InvalidRequest", "malformed HTTP request"))
-            self._flush()
-            self.close()
+            self._hang_up("malformed HTTP request")
+            return
+        if self._pending > _MAX_HEAD:
+            self._hang_up("a header without an end")
             return
         if self._held and not self._waits:
             self._flush()
         if self._waits and not self._next and data.startswith(_GET_NEXT) and data.endswith(b"\r\n\r\n"):
             self._next = data
+
+    def _hang_up(self, why: str) -> None:
+        self._refuse(Rejected(400, "InvalidRequest", why))
+        self._flush()
+        self.close()
 
     def _take_whole(self, data: bytes) -> bool:
         """Take a response and the request for ``next`` at one stroke; false, and nothing done, for anything else."""
@@ -154,6 +165,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """httptools: one header."""
+        self._pending = 0
         name = name.lower()
         if name == b"expect" and value.lower() == b"100-continue" and self._transport is not None:
             self._transport.write(_CONTINUE)
@@ -166,6 +178,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_body(self, body: bytes) -> None:
         """httptools: a piece of the body; what is above the limit is counted and dropped."""
+        self._pending = 0
         if self._streamed is not None and self._streamed.feed(body, self):
             return
         self._body_size += len(body)
@@ -174,6 +187,7 @@ class RuntimeConnection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """httptools: the request is whole."""
+        self._pending = 0
         try:
             if self._streamed is not None:
                 self._complete_stream()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 from collections.abc import AsyncIterator
@@ -238,6 +239,13 @@ async def test_a_runtime_that_hangs_up_is_replaced(inside: Inside) -> None:
 async def test_garbage_is_answered_and_hung_up_on(inside: Inside, garbage: bytes) -> None:
     inside.writer.write(garbage)
     assert b"400" in await inside.reader.read(1000)
+
+
+@pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX: ", post("x", b"")[:-4] + b"\r\nX: "])
+async def test_a_head_without_an_end_is_hung_up_on(inside: Inside, start: bytes) -> None:
+    inside.writer.write(start + b"x" * 4_194_304)
+    with contextlib.suppress(ConnectionResetError):  # There was more to read than the server wanted.
+        assert b" 400 " in await asyncio.wait_for(inside.reader.read(), 2)
 
 
 async def test_unknown_paths_are_not_found(inside: Inside) -> None:
