@@ -27,7 +27,12 @@ class Disk:
     """Makes file systems of asked sizes as copies of a formatted, almost empty, sparse file for each size."""
 
     def __init__(self, directory: str) -> None:
+        """Use ``directory``; what one that was killed has left half formatted is removed."""
         self._directory = directory
+        for name in os.listdir(directory):
+            template, _, maker = name.rpartition(".")
+            if template.endswith(".ext4") and not os.path.exists(f"/proc/{maker}"):
+                os.unlink(f"{directory}/{name}")
 
     def mount(self, megabytes: int) -> int:
         """A detached, writable file system with at least ``megabytes`` MiB of room, world-writable and sticky."""
@@ -55,6 +60,7 @@ class Disk:
         if not os.path.exists(path):
             partial = f"{path}.{os.getpid()}"
             _format(partial, megabytes)
+            _flush(partial)
             os.rename(partial, path)
         return path
 
@@ -89,6 +95,15 @@ def _open_to_all(path: str) -> None:
         os.chmod(f"/proc/self/fd/{root}", 0o1777)  # noqa: S103
     finally:
         os.close(root)
+
+
+def _flush(path: str) -> None:
+    """Have the file on the disk: after a power cut it is whole or has not got its name."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _attach_loop(backing: int) -> tuple[int, str]:

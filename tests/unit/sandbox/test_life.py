@@ -201,3 +201,18 @@ async def test_a_cpu_quota_follows_from_the_memory(tmp_path: Path) -> None:
     after = os.times()
     # 128 MB are 0.07 CPUs; the launcher's own start is in it as well.
     assert after.children_user - before.children_user < 0.3
+
+
+async def test_a_disk_that_was_being_formatted_when_all_was_killed_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen(["/bin/true"])
+    ended.wait()
+    left, alive = tmp_path / f"disk-64.ext4.{ended.pid}", tmp_path / f"disk-64.ext4.{os.getpid()}"
+    left.touch()
+    alive.touch()
+    launcher = await Launcher.open(tmp_path)
+    level = launcher.level
+    await launcher.close()
+    if level != "A":
+        pytest.skip("at this level there are no such disks")
+    assert not left.exists()
+    assert alive.exists()
