@@ -46,6 +46,7 @@ class Prison:
         self.image = bool(layers)
         self.launcher = launcher
         self.layers = layers
+        self.network = "gateway"
 
     async def start(self, code: str, *binds: Bind, **limits: int) -> IsolatedSandbox:
         """Start ``code`` after the preamble."""
@@ -56,6 +57,7 @@ class Prison:
             binds=(*language, *binds),
             root=self.layers,
             limits=Limits(**limits),
+            network=self.network,
         )
         return await self.launcher.start(spec)
 

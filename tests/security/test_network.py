@@ -1,4 +1,4 @@
-"""A function reaches its own Runtime API, and nothing else."""
+"""A function reaches its own Runtime API and its own gateway, and nothing else."""
 
 from __future__ import annotations
 
@@ -27,6 +27,52 @@ async def test_a_call_to_the_runtime_api_arrives_at_ones_own(prison: Any) -> Non
         first.listener.accept()
     first.kill()
     await prison.end(first)
+
+
+async def test_a_call_to_the_gateway_arrives_at_ones_own(prison: Any) -> None:
+    first = await prison.start("open(3).read()")
+    second = await prison.start("attempt(lambda: socket.create_connection(('127.0.0.1', 4566)))")
+    connection, _ = await asyncio.wait_for(asyncio.get_running_loop().sock_accept(second.gateway), 10)
+    connection.close()
+    lines, _ = await prison.end(second)
+    assert lines == ["done"]
+    with pytest.raises(BlockingIOError):
+        first.gateway.accept()
+    first.kill()
+    await prison.end(first)
+
+
+async def test_no_port_but_two_is_open(prison: Any) -> None:
+    lines = await prison.run("""
+        def is_open(port):
+            with socket.socket() as client:
+                # TCP lets a socket connect to itself.
+                client.bind(("127.0.0.2", 0))
+                return client.connect_ex(("127.0.0.1", port)) == 0
+        print([port for port in range(1, 65536) if is_open(port)])
+    """)
+    assert lines == ["[4566, 9001]"]
+
+
+@pytest.mark.parametrize("port", [4566, 9001])
+async def test_the_servers_ports_cannot_be_taken(prison: Any, port: int) -> None:
+    lines = await prison.run(f"""
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            for address in ("127.0.0.1", "0.0.0.0"):
+                taken = socket.socket()
+                taken.setsockopt(socket.SOL_SOCKET, option, 1)
+                attempt(lambda: (taken.bind((address, {port})), taken.listen()))
+                taken.close()
+    """)
+    assert lines == ["EADDRINUSE"] * 4
+
+
+async def test_without_a_network_nobody_listens_at_the_gateway(prison: Any) -> None:
+    prison.network = "none"
+    sandbox = await prison.start("attempt(lambda: socket.create_connection(('127.0.0.1', 4566)))")
+    assert sandbox.gateway is None
+    lines, _ = await prison.end(sandbox)
+    assert lines == ["ECONNREFUSED"]
 
 
 async def test_loopback_is_the_only_interface(prison: Any) -> None:
