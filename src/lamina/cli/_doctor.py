@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from lamina.runtimes import Runtime, Runtimes
+from lamina.runtimes import ChoicesError, Runtime, Runtimes, RuntimeUnavailable
 from lamina.sandbox import (
     ARCHITECTURES,
     MEANING,
@@ -34,12 +34,16 @@ def doctor(settings: Settings) -> None:
         report = asyncio.run(_report(settings.isolation))
     except SandboxUnavailable as error:
         raise click.ClickException(str(error)) from None
+    try:
+        runtimes = Runtimes.discover(lack=report.lack, choices=settings.data.absolute())
+    except ChoicesError as error:
+        raise click.ClickException(str(error)) from None
     console = Console(highlight=False)
     console.print(f"[bold]Isolation: level {report.level}[/]: {MEANING[report.level]}.")
     console.print(f"{_why(report, settings.isolation)}\n")
     console.print(_capabilities(report.capabilities))
     console.print(_architectures(report))
-    console.print(_runtimes(Runtimes.discover(lack=report.lack)))
+    console.print(_runtimes(runtimes))
 
 
 async def _report(isolation: str) -> Report:
@@ -81,25 +85,21 @@ def _architectures(report: Report) -> Table:
 def _runtimes(runtimes: Runtimes) -> Table:
     table = Table("runtime", "version", Column("runs with", overflow="fold"), "AWS SDK")
     for name in runtimes.names:
-        runtime = runtimes.resolve(name)
-        table.add_row(name, _version(runtime), Text(_interpreter(runtime)), "boto3" if _has_sdk(runtime) else "")
+        choice = runtimes.chosen.get(name)
+        try:
+            runtime = runtimes.resolve(name, choice.architecture if choice else "")
+        except RuntimeUnavailable as error:
+            table.add_row(name, "", Text(str(error), "red"), "")
+            continue
+        origin = runtime.origin or "the function's own bootstrap"
+        table.add_row(name, _version(runtime), Text(origin), "boto3" if _has_sdk(runtime) else "")
     return table
 
 
 def _version(runtime: Runtime) -> str:
-    """``python:3.12.v1`` is 3.12.1; an OS-only runtime has no version."""
+    """``python:3.12.v1`` is 3.12.1; an OS-only runtime has no version, nor has what is in an image."""
     _, _, version = runtime.version_label.partition(":")
-    return version.replace(".v", ".") if runtime.generic else ""
-
-
-def _interpreter(runtime: Runtime) -> str:
-    """The interpreter's place on this machine."""
-    if not runtime.generic:
-        return "the function's own bootstrap"
-    for bind in runtime.binds:
-        if runtime.argv[0].startswith(f"{bind.target}/"):
-            return str(bind.source / runtime.argv[0].removeprefix(f"{bind.target}/"))
-    return runtime.argv[0]
+    return version.replace(".v", ".") if runtime.origin and runtime.image is None else ""
 
 
 def _has_sdk(runtime: Runtime) -> bool:

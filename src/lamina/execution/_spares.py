@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import defaultdict, deque
+from functools import partial
 
 from lamina.runtimes import Runtime
-from lamina.sandbox import Limits, Sandbox, SandboxLauncher, SandboxSpec, SandboxUnavailable
+from lamina.sandbox import Exit, Limits, Sandbox, SandboxLauncher, SandboxSpec, SandboxUnavailable
 
 _LOG = logging.getLogger(__name__)
 
@@ -34,7 +35,11 @@ class Spares:
         return await self._launcher.start(self._generic(runtime), fork=True)
 
     def refill(self, runtime: Runtime) -> None:
-        """Start what is missing, in the background."""
+        """Start what is missing, in the background; end what waits for the same name with another interpreter."""
+        for key in [key for key in self._ready if key != runtime.key and key.startswith(f"{runtime.name} ")]:
+            for sandbox in self._ready.pop(key):
+                sandbox.exited.add_done_callback(partial(_close, sandbox))
+                sandbox.kill()
         missing = self._count - len(self._ready[runtime.key]) - self._starting[runtime.key]
         for _ in range(missing):
             self._starting[runtime.key] += 1
@@ -67,3 +72,7 @@ class Spares:
             forkable=runtime.key,
             network=self._network,
         )
+
+
+def _close(sandbox: Sandbox, _: asyncio.Future[Exit]) -> None:
+    sandbox.close()

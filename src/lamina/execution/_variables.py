@@ -51,7 +51,7 @@ def environment(
     variables.update(live.variables)
     variables.update(_reserved(live, runtime_api, log_stream))
     variables.update(surroundings.credentials(live))
-    if not live.runtime.startswith("provided"):
+    if not live.runtime.startswith(("provided", "custom")):
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{live.runtime}"
     variables.update(_logging(live))
     return variables

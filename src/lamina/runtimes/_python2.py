@@ -87,6 +87,9 @@ def _runtime(file: Path) -> Runtime:
 
 
 def _patch(file: Path) -> int:
+    named = re.search(r"2\.7\.(\d+)", file.parent.parent.name)
+    if named:
+        return int(named[1])
     for each in (file, *sorted(file.parent.parent.glob("lib*/libpython2.7.so*"))):
         with each.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as image:
             match = _VERSION.search(image)
