@@ -67,7 +67,7 @@ def _family(host: str) -> socket.AddressFamily:
 
 
 def _raise_file_limit() -> None:
-    """Every environment takes some five descriptors."""
+    """Every environment takes some six descriptors."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> None:
     server = socket.socket(fileno=int(arguments[0]))
     os.set_inheritable(server.fileno(), False)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Each sandbox takes five descriptors.
+    # Each sandbox takes six descriptors.
     most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # What is made here is for the eyes of every sandbox's user.

@@ -160,3 +160,32 @@ async def test_who_asks_just_after_a_new_one_was_given_away_has_one_started(make
     await pool.take()
     async with asyncio.timeout(5):
         await second[0]
+
+
+async def test_one_that_is_too_old_is_ended_when_it_has_finished(pool: Pool, maker: Maker) -> None:
+    first: Any = await pool.take()
+    first.idle_since = first.best_before + 1
+    first.done()
+    assert first.ended
+    assert await pool.take() is not first
+
+
+async def test_who_waits_is_not_given_one_that_is_too_old(pool: Pool, maker: Maker) -> None:
+    old: Any = await pool.take()
+    maker.go.clear()
+    waiting = asyncio.create_task(pool.take())
+    await asyncio.sleep(0)
+    old.idle_since = old.best_before + 1
+    old.done()
+    maker.go.set()
+    async with asyncio.timeout(5):
+        assert await waiting is not old
+
+
+async def test_the_unused_and_the_old_are_reclaimed(pool: Pool, maker: Maker) -> None:
+    await pool.warm(3)
+    for each, since, before in zip(maker.made, (10.0, 50.0, 50.0), (200.0, 200.0, 90.0), strict=True):
+        each.idle_since, each.best_before = since, before
+    pool.reclaim(now=100.0, idle_seconds=60.0)
+    assert [each.ended for each in maker.made] == [True, False, True]
+    assert pool.idle == [maker.made[1]]
