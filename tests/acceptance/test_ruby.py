@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -78,6 +80,38 @@ def test_gems_of_the_package_are_found(functions: Functions) -> None:
         archive.writestr(f"{home}/specifications/own-1.0.gemspec", "Gem::Specification.new('own', '1.0')\n")
         archive.writestr(f"{home}/gems/own-1.0/lib/own.rb", "OWN = 'mine'\n")
     assert functions.call(create(functions, "", Code={"ZipFile": buffer.getvalue()})) == "mine"
+
+
+def said(*command: str | Path) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def test_a_ruby_outside_usr_finds_its_own_library(tmp_path: Path, functions: Functions) -> None:
+    real = Path(shutil.which("ruby") or "").resolve()
+    described = "require 'rbconfig'; puts RbConfig::CONFIG.values_at('rubylibdir', 'rubyarchdir', 'arch')"
+    library, compiled, architecture = said(real, "-e", described).splitlines()
+    prefix = tmp_path / "3.9.0"
+    shutil.copytree(library, prefix / "lib/ruby" / Path(library).name)
+    shutil.copytree(compiled, prefix / "lib/ruby" / Path(library).name / architecture, dirs_exist_ok=True)
+    (prefix / "bin").mkdir()
+    shutil.copy(real, prefix / "bin/ruby")
+    for file in re.findall(r"=> (\S*libruby\S*)", said("ldd", real)):
+        shutil.copy(file, prefix / "lib")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    write_choice(tmp_path / "data", NAME, Choice(path=prefix / "bin/ruby"))
+    service = Service(tmp_path / "data")
+    try:
+        source = "require 'digest'\ndef handler(event:, context:); $LOADED_FEATURES; end"
+        found = Functions(client(service.address))
+        features = found.call(create(found, source))
+    finally:
+        service.stop()
+    # What a distribution has patched into its gems is compiled into its program.
+    left_out = ("/var/runtime/", "/usr/lib/ruby/vendor_ruby/")
+    used = [feature for feature in features if feature.startswith("/") and not feature.startswith(left_out)]
+    assert any(feature.endswith("digest.so") for feature in used)
+    assert [feature for feature in used if not feature.startswith(("/var/lang/lib/ruby/", "/var/task/"))] == []
 
 
 def test_errors_have_awss_shape(functions: Functions) -> None:

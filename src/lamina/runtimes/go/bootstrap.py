@@ -35,6 +35,10 @@ _INVOKE = gob.Struct(
 )
 
 
+class Refused(Exception):
+    """The program answered a call with an error of its RPC service."""
+
+
 class Lost(Exception):
     """The other end of a connection is gone."""
 
@@ -112,7 +116,7 @@ class Program(object):
         self._connection.send(self._encoder.encode(_CALL, head) + self._encoder.encode(struct, value))
         answer, result = self._decoder.decode(), self._decoder.decode()
         if answer.get("Error"):
-            raise gob.GobError("{}: {}".format(method, answer["Error"]))
+            raise Refused("{}: {}".format(method, answer["Error"]))
         return result
 
     def check(self):
@@ -213,8 +217,11 @@ def _serve(api, program):
             answer = program.call("Function.Invoke", _INVOKE, _request(headers, payload))
         except Lost:
             program.wait()
-        except gob.GobError as error:
+        except Refused as error:
             answer = {"Error": {"Message": str(error), "Type": "Runtime.ProtocolError"}}
+        except gob.GobError as error:
+            # Nobody knows where the next answer would begin.
+            answer = {"Error": {"Message": str(error), "Type": "Runtime.ProtocolError", "ShouldExit": True}}
         fault = answer.get("Error")
         if fault is None:
             headers, payload = api.answer(request_id, "response", answer.get("Payload", b"null"))
