@@ -102,6 +102,34 @@ while True:
     answer()
 """
 
+# The same in a shell: it sends a word a time, and takes its time.
+SHELL = r"""#!/bin/bash
+exec 3<>"/dev/tcp/${AWS_LAMBDA_RUNTIME_API%:*}/${AWS_LAMBDA_RUNTIME_API##*:}"
+path=/2018-06-01/runtime/invocation
+answer() {
+    local line
+    while IFS= read -r line <&3 && line="${line%$'\r'}" && [ -n "$line" ]; do
+        case "${line,,}" in
+            lambda-runtime-aws-request-id:*) id="${line#*: }" ;;
+            content-length:*) length="${line#*: }" ;;
+        esac
+    done
+    IFS= read -r -N "$length" body <&3
+}
+while :; do
+    printf 'GET %s/next HTTP/1.1\r\nHost: x\r\n\r\n' "$path" >&3
+    answer
+    printf 'POST %s/%s/response HTTP/1.1\r\nHost: x\r\n' "$path" "$id" >&3
+    printf 'Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n\r\n' >&3
+    for word in one two three; do
+        printf '%x\r\n%s\r\n' "${#word}" "$word" >&3
+        sleep 0.2
+    done
+    printf '0\r\n\r\n' >&3
+    answer
+done
+"""
+
 
 class Streamed:
     """An answer of InvokeWithResponseStream, read event by event."""
@@ -145,8 +173,8 @@ class Streams:
         code = {"ZipFile": package(source, "app.js")}
         return self.functions.create("", **{"Runtime": NODE, "Code": code, "Timeout": 20, **members})
 
-    def own(self, **members: Any) -> str:
-        code = {"ZipFile": package(BOOTSTRAP, "bootstrap", 0o755)}
+    def own(self, source: str = BOOTSTRAP, **members: Any) -> str:
+        code = {"ZipFile": package(source, "bootstrap", 0o755)}
         return self.functions.create("", **{"Runtime": "provided.al2023", "Code": code, "Timeout": 20, **members})
 
     def call(self, name: str, event: Any = None, **members: Any) -> Streamed:
@@ -175,6 +203,11 @@ def long(streams: Streams) -> str:
 @pytest.fixture(scope="module")
 def own(streams: Streams) -> str:
     return streams.own()
+
+
+@pytest.fixture(scope="module")
+def plain(streams: Streams) -> str:
+    return streams.functions.create("def handler(event, context): return 1 / event['by']\n")
 
 
 def expected(pieces: int) -> str:
@@ -230,6 +263,18 @@ def stays(value: Callable[[], int]) -> None:
         time.sleep(0.02)
         if value() != seen:
             seen, since = value(), time.monotonic()
+
+
+@needs_node
+def test_two_hundred_megabytes_are_the_most(streams: Streams, long: str) -> None:
+    me = streams.call(long, {"who": True}).rest()
+    streamed = streams.call(long, {"pieces": 3201})
+    assert sum(map(len, iter(streamed.piece, b""))) == 200 * MEGABYTE
+    assert streamed.error == {
+        "errorMessage": "Response payload size exceeded maximum allowed payload size (209715200 bytes).",
+        "errorType": "Function.ResponseSizeTooLarge",
+    }
+    assert streams.call(long, {"who": True}).rest() == me
 
 
 @needs_node
@@ -343,6 +388,16 @@ def test_a_runtime_of_its_own_streams(streams: Streams, own: str) -> None:
     assert [line.split()[0] for line in lines] == ["START", "SENT", "END", "REPORT"]
 
 
+@pytest.mark.skipif(shutil.which("bash", path="/usr/bin:/bin") is None, reason="there is no bash here")
+def test_a_shell_streams(streams: Streams) -> None:
+    name = streams.own(SHELL)
+    for _ in range(2):
+        streamed = streams.call(name)
+        assert streamed.piece() == b"one"
+        assert streamed.rest() == b"twothree"
+        assert streamed.complete == {}
+
+
 @needs_python
 @pytest.mark.parametrize(
     ("then", "error_type"),
@@ -382,12 +437,11 @@ def test_a_whole_response_is_one_piece(streams: Streams, own: str) -> None:
     assert streamed.error["errorType"] == "Function.ResponseSizeTooLarge"
 
 
-def test_a_function_that_does_not_stream(streams: Streams) -> None:
-    name = streams.functions.create("def handler(event, context): return 1 / event['by']\n")
-    streamed = streams.call(name, {"by": 2})
+def test_a_function_that_does_not_stream(streams: Streams, plain: str) -> None:
+    streamed = streams.call(plain, {"by": 2})
     assert streamed.rest() == b"0.5"
     assert streamed.complete == {}
-    streamed = streams.call(name, {"by": 0})
+    streamed = streams.call(plain, {"by": 0})
     assert streamed.rest() == b""
     assert streamed.complete is not None
     assert streamed.complete["ErrorCode"] == "ZeroDivisionError"
@@ -421,8 +475,8 @@ def test_versions_contexts_and_dry_runs(streams: Streams) -> None:
     ],
 )
 def test_what_fails_before_it_begins_is_an_ordinary_error(
-    streams: Streams, long: str, members: dict[str, Any], code: str
+    streams: Streams, plain: str, members: dict[str, Any], code: str
 ) -> None:
     with pytest.raises(ClientError) as refused:
-        streams.client.invoke_with_response_stream(**{"FunctionName": long, **members})
+        streams.client.invoke_with_response_stream(**{"FunctionName": plain, **members})
     assert refused.value.response["Error"]["Code"] == code
