@@ -3,7 +3,9 @@
 from lamina.sandbox._foreign import ARCHITECTURES
 from lamina.sandbox._foreign import native as native_architecture
 from lamina.sandbox._interface import (
+    Beside,
     Bind,
+    Companions,
     Exit,
     Limits,
     ProgramUnavailable,
@@ -18,8 +20,10 @@ from lamina.sandbox._report import MEANING, Capability, Report, doctor
 __all__ = [
     "ARCHITECTURES",
     "MEANING",
+    "Beside",
     "Bind",
     "Capability",
+    "Companions",
     "Exit",
     "Launcher",
     "Limits",

@@ -6,7 +6,8 @@ import os
 import select
 import signal
 
-from lamina.sandbox import _messages, _names, _watch
+from lamina.sandbox import _inside, _messages, _names, _watch
+from lamina.sandbox._companions import PROGRAM as PROGRAM_NAME
 from lamina.sandbox._steps import Step
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 Limits = dict[str, int]
 DEFAULT_LIMITS: Limits = {"memory_mb": 128, "tmp_mb": 512, "processes": 1024, "open_files": 1024}
-PROGRAM = ("argv", "environment", "working_directory", "limits")
+PROGRAM = ("argv", "environment", "working_directory", "limits", "companions")
 
 
 class Box:
@@ -35,6 +36,9 @@ class Box:
         self.name = f"spare{serial}"
         self.request: int | None = None
         self.status: int | None = None
+        self.program: int | None = None
+        self.companions: list[str] = []
+        self._looked = False
         self.out_of_memory = False
         self.limits = limits or DEFAULT_LIMITS
         self.memory_event: int | None = None
@@ -83,11 +87,19 @@ class Box:
         output, output_end = os.pipe2(os.O_CLOEXEC)
         control_end, control = os.pipe2(os.O_CLOEXEC)
         self._kept = [output, control]
+        ends = [output_end]
+        self._looked = bool(order["companions"])
+        if self._looked:
+            beside, beside_end = os.pipe2(os.O_CLOEXEC)
+            self._kept.append(beside)
+            ends.append(beside_end)
         if self._fit.outer is None and self._fit.uid is not None:
             # Opening /dev/stdout opens the pipe anew, as its owner.
-            os.fchown(output_end, self._fit.uid, self._fit.uid)
-        opened = [output_end, control_end, *(descriptor for descriptor, _ in mounts)]
-        given = [*opened[:2], *([] if foreign is None else [foreign]), *opened[2:]]
+            for end in ends:
+                os.fchown(end, self._fit.uid, self._fit.uid)
+        programs = [output_end, control_end, *ends[1:]]
+        opened = [*programs, *(descriptor for descriptor, _ in mounts)]
+        given = [*programs, *([] if foreign is None else [foreign]), *opened[len(programs) :]]
         program = _names.renamed({name: order[name] for name in PROGRAM}, self._world.names(self._fit))
         message = program | {
             "targets": [target for _, target in mounts],
@@ -108,6 +120,8 @@ class Box:
         count = 2 if message["gateway"] else 1
         listener, *gateway = descriptors[:count]
         self._namespace = descriptors[count:]
+        self.program = message["pid"]
+        self.companions = message["companions"]
         self._kept = [listener, *self._kept, *gateway]
         freezer = self.group.freezer() if self.group else None
         if freezer:
@@ -119,6 +133,9 @@ class Box:
             "runtime_api": message["started"],
             "gateway": message["gateway"],
             "names": self._world.names(self._fit),
+            "beside": self._looked,
+            "companions": self.companions,
+            "refused": message["refused"],
         }, self._kept
 
     def handed_over(self) -> None:
@@ -135,6 +152,20 @@ class Box:
                 self._world.attach(self._namespace, mounts)
         finally:
             _close([descriptor for descriptor, _ in mounts])
+
+    def run(self) -> None:
+        """Have the first process start the program, whose companions run."""
+        _messages.send(self.channel, {"run": True})
+
+    def terminate(self) -> None:
+        """Ask the program to end, by SIGTERM."""
+        if self.program is not None:
+            _inside.terminate(self.pid, self.program)
+
+    def connectable(self) -> socket.socket:
+        """A socket in the sandbox's network."""
+        with Step("make a socket in the sandbox's network"):
+            return self._world.connectable(self.pid)
 
     def tell(self, *, freeze: bool) -> None:
         """Have the first process stop or continue everybody."""
@@ -154,6 +185,12 @@ class Box:
         self._world.kill(self.channel, self.pidfd)
         if self.group:
             self.group.kill()
+
+    def ended(self, message: Message) -> Message:
+        """How the program, or one of its companions, has ended: the sandbox goes on until the last one has."""
+        if message["ended"] == PROGRAM_NAME:
+            self.status = message["code"]
+        return _fate(message["code"], out_of_memory=self.out_of_memory)
 
     def finish(self) -> Message:
         """Collect the ended first process: how its program ended."""

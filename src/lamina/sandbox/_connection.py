@@ -23,7 +23,10 @@ LOST = "the launcher's process has ended"
 
 
 class Connection:
-    """One running launcher. ``on_exit`` gets the ``exited`` messages, ``on_lost`` is called when it has ended."""
+    """One running launcher.
+
+    ``on_exit`` gets the ``exited`` and ``ended`` messages, ``on_lost`` is called when the process has ended.
+    """
 
     def __init__(self, on_exit: Callable[[dict[str, Any]], None], on_lost: Callable[[], None]) -> None:
         """``open`` starts the process."""
@@ -101,7 +104,7 @@ class Connection:
             self._dispatch(message, descriptors)
 
     def _dispatch(self, message: dict[str, Any], descriptors: list[int]) -> None:
-        if "exited" in message:
+        if "exited" in message or "ended" in message:
             self._on_exit(message)
         elif "request" in message:
             self._answer(message, descriptors)

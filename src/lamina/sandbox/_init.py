@@ -11,6 +11,7 @@ import signal
 import socket
 
 from lamina.sandbox import _messages, _mounts, _network, _privileges, _syscalls
+from lamina.sandbox._companions import Company
 from lamina.sandbox._program import Program
 from lamina.sandbox._reap import reap
 from lamina.sandbox._root import IMAGE, KEPT
@@ -55,15 +56,29 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     order, descriptors = _messages.receive(channel)
     output, control, *others = descriptors
     reach(listeners, order["network"])
+    beside = others.pop(0) if order["companions"] else None
     space = others.pop(0) if order["foreign"] else None
     _mount(others, order["targets"])
     program = Program(order, fit, output=output, control=control, space=space)
-    pid = program.start()
-    for descriptor in (output, control, *([] if space is None else [space])):
-        os.close(descriptor)
+    company = Company(channel)
+    company.start(order, fit, beside, space)
+
+    def start_program() -> int:
+        pid = program.start()
+        for descriptor in (output, control, *([] if space is None else [space])):
+            os.close(descriptor)
+        if company.names:
+            _give_up_rights(fit)
+            _end_if_orphaned(channel)
+        return pid
+
+    pid = None if company.names else start_program()
     namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    hand_over(channel, _network.name(_network.RUNTIME_API), listeners, [namespace])
+    hand_over(channel, _network.name(_network.RUNTIME_API), listeners, [namespace], pid, company)
     os.close(namespace)
+    if pid is None:
+        company.attend(start_program, _obey)
+        return
     _give_up_rights(fit)
     _end_if_orphaned(channel)
     code = _wait(pid) if fit.freezable else reap(channel, pid, _obey)
@@ -76,9 +91,25 @@ def reach(listeners: list[socket.socket], network: str) -> None:
         listeners.pop().close()
 
 
-def hand_over(channel: socket.socket, address: str, listeners: list[socket.socket], namespaces: list[int]) -> None:
-    """Tell the launcher that the program runs, with the listeners, which are closed here, and the namespaces."""
-    message = {"started": address, "gateway": len(listeners) > 1}
+def hand_over(
+    channel: socket.socket,
+    address: str,
+    listeners: list[socket.socket],
+    namespaces: list[int],
+    pid: int | None,
+    company: Company,
+) -> None:
+    """Tell the launcher that the program runs, with the listeners, which are closed here, and the namespaces.
+
+    Without ``pid`` it is to run as soon as the launcher says so: its companions run.
+    """
+    message = {
+        "started": address,
+        "gateway": len(listeners) > 1,
+        "pid": pid,
+        "companions": company.names,
+        "refused": company.refused,
+    }
     _messages.send(channel, message, [*(each.fileno() for each in listeners), *namespaces])
     for listener in listeners:
         listener.close()

@@ -30,6 +30,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Companions:
+    """Programs to start before the one of a sandbox: every file of ``directory``, each with ``environment``."""
+
+    directory: str
+    environment: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SandboxSpec:
     """A program and the little world in which it runs.
 
@@ -43,6 +51,8 @@ class SandboxSpec:
     overlayfs, one merged folder is taken. ``architecture`` is that of the program, ``x86_64`` or ``arm64``, and empty
     for that of the machine; another one runs emulated.
 
+    ``companions`` are started first, if there are any; then the program waits for ``Sandbox.run``.
+
     ``network`` is ``none``, or ``gateway`` for a listener of the server's beside that of the Runtime API.
     """
 
@@ -55,6 +65,7 @@ class SandboxSpec:
     root: tuple[Path, ...] = ()
     architecture: str = ""
     network: str = "none"
+    companions: Companions | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +75,20 @@ class Exit:
     status: int | None = None
     signal: int | None = None
     out_of_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """The companions of a sandbox: by name, how each has ended, and the non-blocking read end of their output.
+
+    ``refused`` are those that could not be started: the kernel's step, the path and the error number. ``program`` is
+    how the program itself has ended, which is not the end of the sandbox then.
+    """
+
+    ended: Mapping[str, asyncio.Future[Exit]]
+    refused: Mapping[str, tuple[str, str, int]]
+    program: asyncio.Future[Exit]
+    output: int
 
 
 class Sandbox(Protocol):
@@ -80,6 +105,16 @@ class Sandbox(Protocol):
     gateway: socket.socket | None
     output: int
     exited: asyncio.Future[Exit]
+    beside: Beside | None
+
+    async def run(self) -> None:
+        """Start the program of a sandbox with companions. Raises as ``SandboxLauncher.start`` does."""
+
+    async def connect(self, port: int) -> socket.socket:
+        """A non-blocking TCP connection to ``port`` of the sandbox's own loopback. Raises ``OSError``."""
+
+    def terminate(self) -> None:
+        """Ask the program to end, by SIGTERM; nothing happens to one that has ended."""
 
     def send_control(self, message: bytes) -> None:
         """Write ``message`` (under 64 KiB) to the program's descriptor 3 and close it: the program reads to EOF."""

@@ -10,7 +10,7 @@ from signal import SIGKILL
 from typing import Any, Self
 
 from lamina.sandbox._connection import Connection
-from lamina.sandbox._interface import SandboxSpec
+from lamina.sandbox._interface import Companions, SandboxSpec
 from lamina.sandbox._report import MEANING, Report
 from lamina.sandbox._sandbox import IsolatedSandbox, packed_binds, packed_limits
 
@@ -30,7 +30,7 @@ class Launcher:
         self._connection: Connection | None = None
         self._sandboxes: dict[str, IsolatedSandbox] = {}
         self._starting: set[str] = set()
-        self._early: dict[str, dict[str, Any]] = {}
+        self._early: dict[str, list[dict[str, Any]]] = {}
         self._opening = asyncio.Lock()
         self._closed = False
 
@@ -67,11 +67,11 @@ class Launcher:
             raise
         finally:
             self._starting.discard(name)
-            early = self._early.pop(name, None)
+            early = self._early.pop(name, [])
         sandbox = IsolatedSandbox(connection, name, result, descriptors)
         self._sandboxes[name] = sandbox
-        if early is not None:
-            self._on_exit(early)
+        for news in early:
+            self._on_exit(news)
         return sandbox
 
     async def close(self) -> None:
@@ -93,12 +93,16 @@ class Launcher:
             return self._connection
 
     def _on_exit(self, message: dict[str, Any]) -> None:
-        name = message["exited"]
+        """News of a sandbox that has ended, or of one of the programs in it."""
+        name = message["sandbox"] if "ended" in message else message["exited"]
         if name in self._sandboxes:
-            self._sandboxes.pop(name).end(message)
+            if "ended" in message:
+                self._sandboxes[name].end_one(message)
+            else:
+                self._sandboxes.pop(name).end(message)
         elif name in self._starting:
             # It ended before whoever started it was told that it had begun.
-            self._early[name] = message
+            self._early.setdefault(name, []).append(message)
 
     def _on_lost(self) -> None:
         """No launcher, no sandbox: the kernel kills the first process of each when the launcher ends."""
@@ -131,4 +135,11 @@ def _packed(spec: SandboxSpec) -> dict[str, Any]:
         "working_directory": spec.working_directory,
         "template": spec.forkable or "",
         "network": spec.network,
+        "companions": _packed_companions(spec.companions),
     }
+
+
+def _packed_companions(companions: Companions | None) -> dict[str, Any]:
+    if companions is None:
+        return {}
+    return {"directory": companions.directory, "environment": dict(companions.environment)}

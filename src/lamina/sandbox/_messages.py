@@ -40,7 +40,11 @@ MEMBERS: dict[str, dict[str, type]] = {
         "template": str,
         "fork": bool,
         "network": str,
+        "companions": dict,
     },
+    "run": {"request": int, "sandbox": str},
+    "socket": {"request": int, "sandbox": str},
+    "terminate": {"sandbox": str},
     "specialise": {"request": int, "sandbox": str, "binds": list, "limits": dict},
     "kill": {"sandbox": str},
     "freeze": {"sandbox": str},
@@ -123,6 +127,7 @@ def _check_details(operation: str, message: Message) -> None:
     if not all(map(_is_bind, message.get("binds", ()))):
         raise Refused(f"{operation}: a bind is an absolute source, an absolute target without '..', and a boolean")
     if operation == "start":
+        _check_companions(message["companions"])
         texts = (*message["argv"], *message["environment"].values(), *message["environment"])
         if not message["argv"] or not all(isinstance(text, str) and "\0" not in text for text in texts):
             raise Refused("start: argv and environment must be texts, and argv not empty")
@@ -134,6 +139,20 @@ def _check_details(operation: str, message: Message) -> None:
             raise Refused(f"start: network must be one of {', '.join(NETWORKS)}")
         if not all(name and "=" not in name for name in message["environment"]):
             raise Refused("start: an environment variable needs a name without '='")
+
+
+def _check_companions(companions: Message) -> None:
+    """Where to look for them and their environment; nothing where there are none."""
+    if not companions:
+        return
+    environment = companions.get("environment")
+    if set(companions) != {"directory", "environment"} or not _is_path(companions["directory"]):
+        raise Refused("start: companions need an absolute directory without '..', and an environment")
+    if type(environment) is not dict or not all(
+        isinstance(value, str) and "\0" not in name + value and name and "=" not in name
+        for name, value in environment.items()
+    ):
+        raise Refused("start: the environment of companions must be texts, their names without '='")
 
 
 def _is_bind(bind: object) -> bool:

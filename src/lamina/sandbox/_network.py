@@ -32,6 +32,13 @@ def url(address: tuple[str, int]) -> str:
     return f"http://{name(address)}"
 
 
+def client() -> socket.socket:
+    """A non-blocking socket for a connection, in the network of whoever makes it."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    made.setblocking(False)
+    return made
+
+
 def listen(address: tuple[str, int] = RUNTIME_API) -> socket.socket:
     """A non-blocking listener at ``address``; it keeps its namespace whoever accepts from it."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)

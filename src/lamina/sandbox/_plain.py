@@ -96,6 +96,10 @@ class Plain:
     def attach(self, namespaces: list[int], mounts: list[tuple[int, str]]) -> None:
         """Nothing is mounted."""
 
+    def connectable(self, pid: int) -> socket.socket:  # noqa: ARG002
+        """A TCP socket: all sandboxes share the host's network."""
+        return _network.client()
+
     def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
         """Have the supervisor kill all below it, and end."""
         try:

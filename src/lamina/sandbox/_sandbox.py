@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import errno
 import os
+import signal
 import socket
 from typing import Any
 
 from lamina.sandbox._connection import Connection
-from lamina.sandbox._interface import Bind, Exit, Limits
+from lamina.sandbox._interface import Beside, Bind, Exit, Limits, SandboxUnavailable
 from lamina.sandbox._names import rewrite
 from lamina.sandbox._watch import resident
 
@@ -23,12 +24,14 @@ class IsolatedSandbox:
     def __init__(self, connection: Connection, name: str, result: dict[str, Any], descriptors: list[int]) -> None:
         """``result`` and ``descriptors`` are the launcher's answer to ``start``."""
         listener, output, control, *others = descriptors
+        beside = others.pop(0) if result["beside"] else None
         self.gateway = socket.socket(fileno=others.pop(0)) if result["gateway"] else None
         self.id = name
         self.runtime_api: str = result["runtime_api"]
         self.listener = socket.socket(fileno=listener)
         self.output = output
         self.exited: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
+        self.beside = _beside(beside, result)
         self._connection = connection
         self._names: dict[str, str] = result["names"]
         self._control = control
@@ -51,6 +54,29 @@ class IsolatedSandbox:
             os.write(self._control, message)
         os.close(self._control)
         self._control = -1
+
+    async def run(self) -> None:
+        """Start the program of a sandbox with companions."""
+        await self._connection.request("run", sandbox=self.id)
+
+    async def connect(self, port: int) -> socket.socket:
+        """A non-blocking TCP connection to ``port`` of the sandbox's own loopback. Raises ``OSError``."""
+        try:
+            _, (descriptor,) = await self._connection.request("socket", sandbox=self.id)
+        except SandboxUnavailable as error:
+            raise OSError(errno.ENETDOWN, str(error)) from None
+        made = socket.socket(fileno=descriptor)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def terminate(self) -> None:
+        """Ask the program to end, by SIGTERM."""
+        if not self.exited.done():
+            self._connection.post("terminate", sandbox=self.id)
 
     async def specialise(self, binds: tuple[Bind, ...], limits: Limits) -> None:
         """Mount further directories into the running sandbox and set its limits anew."""
@@ -89,16 +115,25 @@ class IsolatedSandbox:
         self.listener.close()
         if self.gateway is not None:
             self.gateway.close()
-        for descriptor in (self.output, self._control, self._freezer, self._peak):
+        beside = None if self.beside is None else self.beside.output
+        for descriptor in (self.output, self._control, self._freezer, self._peak, beside):
             if descriptor is not None and descriptor >= 0:
                 os.close(descriptor)
+
+    def end_one(self, message: dict[str, Any]) -> None:
+        """The launcher's news that one program of a sandbox with companions has ended."""
+        assert self.beside is not None
+        name = message["ended"]
+        _settle(self.beside.ended[name] if name else self.beside.program, _exit(message))
 
     def end(self, message: dict[str, Any]) -> None:
         """The launcher's news that the sandbox has ended."""
         self._last_peak = max(self._last_peak, message["peak"])
-        if not self.exited.done():
-            ended = Exit(status=message["status"], signal=message["signal"], out_of_memory=message["out_of_memory"])
-            self.exited.set_result(ended)
+        if self.beside is not None:
+            _settle(self.beside.program, _exit(message))
+            for each in self.beside.ended.values():
+                _settle(each, Exit(signal=signal.SIGKILL))
+        _settle(self.exited, _exit(message))
 
     def _set_frozen(self, *, frozen: bool) -> None:
         if self.exited.done() or not self._open:
@@ -112,6 +147,32 @@ class IsolatedSandbox:
             # The group of a sandbox that has just ended is gone.
             if error.errno != errno.ENODEV:
                 raise
+
+
+def _beside(output: int | None, result: dict[str, Any]) -> Beside | None:
+    """The companions that the launcher tells of; their pipe is closed where there are none."""
+    if output is None:
+        return None
+    if not result["companions"]:
+        os.close(output)
+        return None
+    os.set_blocking(output, False)
+    loop = asyncio.get_running_loop()
+    return Beside(
+        ended={name: loop.create_future() for name in result["companions"]},
+        refused={name: (step, path, number) for name, (step, path, number) in result["refused"].items()},
+        program=loop.create_future(),
+        output=output,
+    )
+
+
+def _exit(message: dict[str, Any]) -> Exit:
+    return Exit(status=message["status"], signal=message["signal"], out_of_memory=message["out_of_memory"])
+
+
+def _settle(future: asyncio.Future[Exit], exit_: Exit) -> None:
+    if not future.done():
+        future.set_result(exit_)
 
 
 def packed_binds(binds: tuple[Bind, ...]) -> list[tuple[str, str, bool]]:

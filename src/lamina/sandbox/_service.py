@@ -188,6 +188,20 @@ class Service:
         self._box(message).specialise(message["binds"], message["limits"])
         self._tell({"request": message["request"], "result": {}})
 
+    def _run(self, message: Message) -> None:
+        box = self._box(message)
+        if box.program is not None or not box.companions:
+            raise _messages.Refused(f"the program of {box.name} runs already")
+        box.request = message["request"]
+        box.run()
+
+    def _terminate(self, message: Message) -> None:
+        self._box(message).terminate()
+
+    def _socket(self, message: Message) -> None:
+        with self._box(message).connectable() as made:
+            self._tell({"request": message["request"], "result": {}}, [made.fileno()])
+
     def _kill(self, message: Message) -> None:
         box = self._boxes.get(message["sandbox"])
         if box is not None:
@@ -206,7 +220,7 @@ class Service:
             raise _messages.Refused(f"there is no sandbox {message['sandbox']}") from None
 
     def _on_news(self, box: Box) -> None:
-        """``started``, ``failed`` or ``exited`` from a sandbox's first process."""
+        """``started``, ``running``, ``failed``, ``ended`` or ``exited`` from a sandbox's first process."""
         try:
             message, descriptors = _messages.receive(box.channel)
         except _messages.Closed:
@@ -218,6 +232,11 @@ class Service:
             box.handed_over()
         elif "failed" in message:
             self._answer(box, {"error": message["failed"], "blamed": message["blamed"]})
+        elif "running" in message:
+            box.program = message["running"]
+            self._answer(box, {"result": {}})
+        elif "ended" in message:
+            self._tell({"ended": message["ended"], "sandbox": box.name, **box.ended(message)})
         elif "exited" in message:
             box.status = message["exited"]
 

@@ -6,6 +6,7 @@ import os
 import signal
 
 from lamina.sandbox import _init, _messages, _network, _syscalls, _watch
+from lamina.sandbox._companions import Company
 from lamina.sandbox._program import Program
 from lamina.sandbox._reap import reap
 from lamina.sandbox._steps import StepFailed
@@ -39,13 +40,26 @@ def _live(channel: socket.socket, fit: Fit, listeners: list[socket.socket], tmp:
     # When the launcher dies the channel tells, and there is more to kill than this process.
     _syscalls.prctl(_syscalls.PR_SET_PDEATHSIG, 0)
     _syscalls.prctl(PR_SET_CHILD_SUBREAPER, 1)
-    order, (output, control) = _messages.receive(channel)
+    order, (output, control, *beside) = _messages.receive(channel)
     _init.reach(listeners, order["network"])
-    order["environment"].setdefault("TMPDIR", tmp)
-    pid = Program(order, fit, output=output, control=control).start()
-    for descriptor in (output, control):
-        os.close(descriptor)
-    _init.hand_over(channel, _network.name(listeners[0].getsockname()), listeners, [])
+    for environment in (order["environment"], order["companions"].get("environment", {})):
+        environment.setdefault("TMPDIR", tmp)
+    program = Program(order, fit, output=output, control=control)
+    company = Company(channel)
+    company.start(order, fit, beside[0] if beside else None, None)
+
+    def start_program() -> int:
+        pid = program.start()
+        for descriptor in (output, control):
+            os.close(descriptor)
+        return pid
+
+    pid = None if company.names else start_program()
+    _init.hand_over(channel, _network.name(listeners[0].getsockname()), listeners, [], pid, company)
+    if pid is None:
+        company.attend(start_program, _obey)
+        _kill_all()
+        return
     status = reap(channel, pid, _obey)
     if status is not None:
         _kill_all()

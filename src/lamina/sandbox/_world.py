@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
-from lamina.sandbox import _cgroups, _foreign, _init, _mounts, _privileges, _seccomp, _syscalls
+from lamina.sandbox import _cgroups, _foreign, _init, _inside, _mounts, _privileges, _seccomp, _syscalls
 from lamina.sandbox._foreign import Foreign
 from lamina.sandbox._image import ImageRoots
 from lamina.sandbox._program import Fit
@@ -115,6 +115,10 @@ class World:
     def attach(self, namespaces: list[int], mounts: Mounts) -> None:
         """Attach ``mounts`` inside the sandbox with the mount namespace ``namespaces[0]``."""
         self._root.attach_in(namespaces[0], mounts)
+
+    def connectable(self, pid: int) -> socket.socket:
+        """A TCP socket in the network of the sandbox with the first process ``pid``."""
+        return _inside.connectable(pid)
 
     def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
         """Kill the first process, and with it everything in its process namespace."""

@@ -22,6 +22,7 @@ START: dict[str, Any] = {
     "template": "",
     "fork": False,
     "network": "none",
+    "companions": {},
 }
 
 
