@@ -9,17 +9,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
-from lamina.execution import _payloads
+from lamina.execution import _payloads, _shutdown
+from lamina.execution._extensions import Extensions, Reason
 from lamina.execution._gateway import Gateway
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._lines import Report, Status, lines_of
 from lamina.execution._output import Output
 from lamina.execution._rejected import Rejected
 from lamina.execution._runtime_api import RuntimeConnection
+from lamina.execution._side_requests import SideRequest
 from lamina.execution._streams import ResponseStream, Source
 from lamina.execution._surroundings import Connect
 from lamina.functions import LiveVersion
-from lamina.sandbox import Exit, Sandbox
+from lamina.sandbox import Beside, Exit, Sandbox
 
 INIT_SECONDS = 10.0
 LIFE_SECONDS = 11 * 3600.0
@@ -77,6 +79,12 @@ class Environment:
         self._init_ms: float | None = None
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
+        self._extensions: Extensions | None = None
+        self._beside: Output | None = None
+        self._lingering: Callable[[], None] | None = None
+        self._ending: asyncio.Task[None] | None = None
+        if sandbox.beside is not None:
+            self._watch(sandbox.beside)
         sandbox.exited.add_done_callback(self._exited)
 
     async def listen(self, connect: Connect | None = None) -> None:
@@ -86,9 +94,16 @@ class Environment:
             self._gateway = Gateway(self._sandbox.gateway, connect)
 
     async def initialise(self) -> None:
-        """Wait until the runtime asks for its first invocation. Raises ``InitFailed``; then the sandbox has ended."""
+        """Wait until the runtime and all extensions ask for their first event.
+
+        Raises ``InitFailed``, and with extensions ``SandboxUnavailable``; then the sandbox has ended or is about to.
+        """
         timer = self._loop.call_later(INIT_SECONDS, self._init_timed_out)
         try:
+            if self._extensions is not None and self._sandbox.beside is not None:
+                await asyncio.wait((self._extensions.registered, self._ready), return_when="FIRST_COMPLETED")
+                if not self._ready.done():
+                    await self._sandbox.run()
             await self._ready
         finally:
             timer.cancel()
@@ -113,6 +128,8 @@ class Environment:
         self._began = time.perf_counter()
         connection, self._waiting = self._waiting, None
         connection.send_next(invocation.request_id, _next_head(invocation, deadline_ms), invocation.payload)
+        if self._extensions is not None:
+            self._extensions.invoke(invocation, deadline_ms)
         self._output.write(self._lines.start(invocation.request_id))
         return outcome
 
@@ -123,8 +140,13 @@ class Environment:
             self.frozen = True
 
     def end(self) -> None:
-        """End the environment now, whatever it does."""
-        self._sandbox.kill()
+        """End the environment now, whatever it does; its extensions are given the time to notice."""
+        self._shut_down("SPINDOWN")
+
+    async def ended(self) -> None:
+        """Wait for what ``end`` has begun."""
+        if self._ending is not None:
+            await asyncio.wait((self._ending,))
 
     # The Runtime API.
 
@@ -136,8 +158,11 @@ class Environment:
     def on_next(self, connection: RuntimeConnection) -> None:
         """The runtime is ready for an invocation."""
         self._waiting = connection
+        if self._extensions is not None and not self._settle(self._extensions):
+            return
         if self._state == "initialising":
             self._init_ms = (time.perf_counter() - self._init_began) * 1000
+            self._introduce()
             self._become_idle()
             if not self._ready.done():
                 self._ready.set_result(None)
@@ -180,16 +205,95 @@ class Environment:
         if self._state != "initialising":
             raise Rejected(403, "InvalidStateTransition", "Transition from Ready to InitError is not allowed")
         self._fail_init(lambda request_id: _payloads.init_error(body, request_id))
-        self._sandbox.kill()
+        self._shut_down("FAILURE")
 
     def on_disconnect(self, connection: RuntimeConnection) -> None:
         """A runtime that closes the connection on which it waited cannot be reached any more."""
         self._connections.discard(connection)
+        if self._extensions is not None:
+            self._extensions.lose(connection)
         if connection is self._waiting:
             self._waiting = None
+            self._shut_down("FAILURE")
             self._state = "dead"
             self._on_dead(self)
+
+    # The Extensions API.
+
+    def on_side_request(self, request: SideRequest) -> bytes | None:
+        """Something else than the Runtime API is wanted."""
+        if self._extensions is None:
+            self._extensions = Extensions(self.live, self)
+        if self._state != "initialising":
+            self._extensions.close_registration()
+        return self._extensions.handle(request)
+
+    def on_settled(self) -> None:
+        """The extensions have done what they had to do; perhaps the runtime has waited for them."""
+        if self._waiting is not None:
+            self.on_next(self._waiting)
+
+    def on_extension_error(self, error_type: str, reason: str) -> None:
+        """The environment cannot go on without one of its extensions."""
+        if self._ending is not None or self._state == "dead":
+            return
+        payload = partial(_payloads.extension_failed, error_type=error_type, reason=reason)
+        if self._state == "busy" and not self._answered and self._invocation is not None:
+            self._finish(payload(self._invocation.request_id), _UNHANDLED, "error", error_type)
+        self._fail_init(payload)
+        self._shut_down("FAILURE")
+
+    def _watch(self, beside: Beside) -> None:
+        self._extensions = Extensions(self.live, self, beside.ended)
+        self._beside = self._output.beside(beside.output)
+        for name, (_, path, number) in beside.refused.items():
+            reason = _payloads.launch_reason(path, number)
+            self._loop.call_soon(self.on_extension_error, self._extensions.refuse(name), reason)
+        beside.program.add_done_callback(self._program_ended)
+        for name, ended in beside.ended.items():
+            ended.add_done_callback(partial(self._extension_ended, name))
+
+    def _program_ended(self, ended: asyncio.Future[Exit]) -> None:
+        """The runtime of an environment with external extensions has ended."""
+        if self._ending is None and self._state != "dead":
+            self._blame(ended.result())
+            self._shut_down("FAILURE")
+
+    def _extension_ended(self, name: str, ended: asyncio.Future[Exit]) -> None:
+        assert self._extensions is not None
+        self.on_extension_error(self._extensions.crash(name), _payloads.ended_reason(ended.result()))
+
+    def _settle(self, extensions: Extensions) -> bool:
+        """Whether no extension is busy; then what waited for them is done."""
+        if not extensions.settled:
+            return False
+        if self._lingering is not None:
+            self._lingering()
+        return True
+
+    def _introduce(self) -> None:
+        """The environment is initialised, or it has failed: say with which extensions."""
+        if self._extensions is not None:
+            self._extensions.close_registration()
+            for each in self._extensions.all:
+                self._output.write(self._lines.extension(each.name, each.state, each.events, each.error_type))
+
+    def _shut_down(self, reason: Reason) -> None:
+        """End the environment: at once, or, if there are extensions, when they have come to their end."""
+        if self._lingering is not None:
+            self._lingering()
+        if self._extensions is None or not self._extensions.known:
             self._sandbox.kill()
+            return
+        if self._ending is not None:
+            return
+        if self.frozen:
+            self._sandbox.thaw()
+            self.frozen = False
+        if self._answered:
+            self._state = "dead"
+            self._on_dead(self)
+        self._ending = self._loop.create_task(_shutdown.shut_down(self._sandbox, self._extensions, reason))
 
     # What ends an invocation or the environment.
 
@@ -214,6 +318,9 @@ class Environment:
         assert self._outcome is not None
         self._answered = True
         self._cut = False
+        if self._extensions is not None and not self._extensions.settled:
+            self._linger(payload, function_error, status, error_type)
+            return
         elapsed_ms = (time.perf_counter() - self._began) * 1000
         record = partial(self._record, self._invocation.request_id, elapsed_ms, status, error_type)
         log_tail = None
@@ -232,6 +339,24 @@ class Environment:
         if not self._invocation.tail:
             # The caller is answered first; nothing can be written by or for the next invocation before this.
             self._loop.call_soon(record)
+
+    def _linger(self, payload: bytes, function_error: str | None, status: Status, error_type: str | None) -> None:
+        """Extensions are busy with the invocation still: the report, and the tail of the log, wait for them."""
+        invocation, outcome, began = self._invocation, self._outcome, self._began
+        assert invocation is not None
+        assert outcome is not None
+        result = Outcome(payload=payload, executed_version=self.live.version, function_error=function_error)
+        if not invocation.tail and not outcome.done():
+            outcome.set_result(result)
+
+        def conclude() -> None:
+            self._lingering = None
+            elapsed_ms = (time.perf_counter() - began) * 1000
+            self._record(invocation.request_id, elapsed_ms, status, error_type)
+            if not outcome.done():
+                outcome.set_result(result._replace(log_tail=self._output.take_tail()))
+
+        self._lingering = conclude
 
     def _record(self, request_id: str, elapsed_ms: float, status: Status, error_type: str | None) -> None:
         """Write what was printed and what the invocation has cost."""
@@ -272,33 +397,42 @@ class Environment:
             request_id = self._invocation.request_id
             payload = _payloads.timed_out(request_id, self.live.timeout)
             self._finish(payload, _UNHANDLED, "timeout")
-        self._sandbox.kill()
+        self._shut_down("TIMEOUT")
 
     def _init_timed_out(self) -> None:
         timeout = self.live.timeout
         self._fail_init(lambda request_id: _payloads.timed_out(request_id, timeout))
-        self._sandbox.kill()
+        self._shut_down("TIMEOUT")
 
     def _fail_init(self, payload: Callable[[str], bytes]) -> None:
         if not self._ready.done():
+            self._introduce()
             self._ready.set_exception(InitFailed(payload))
             self._ready.exception()  # nobody may wait for it any more
 
     def _exited(self, exited: asyncio.Future[Exit]) -> None:
         exit_ = Exit(signal=9) if exited.cancelled() else exited.result()
-        state, self._state = self._state, "dead"
-        if state == "busy" and not self._answered and self._invocation is not None:
+        self._blame(exit_)
+        if self._lingering is not None:
+            self._lingering()
+        self._state = "dead"
+        self._release()
+        self._on_dead(self)
+
+    def _blame(self, exit_: Exit) -> None:
+        """The runtime has ended: that is the answer, if anybody waits for one."""
+        if self._state == "busy" and not self._answered and self._invocation is not None:
             payload = _payloads.exited(self._invocation.request_id, exit_)
             self._finish(payload, _UNHANDLED, "error", "Runtime.ExitError")
         self._fail_init(lambda request_id: _payloads.exited(request_id, exit_))
-        self._release()
-        self._on_dead(self)
 
     def _release(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
         self._output.close()
+        if self._beside is not None:
+            self._beside.close()
         for connection in tuple(self._connections):
             connection.close()
         if self._server is not None:

@@ -117,8 +117,10 @@ class Execution:
             if timer is not None:
                 timer.cancel()
         await self._starter.close()
-        for pool in self._all_pools():
+        pools = self._all_pools()
+        for pool in pools:
             pool.close()
+        await asyncio.gather(*(pool.ended() for pool in pools))
 
     def _all_pools(self) -> tuple[Pool, ...]:
         return (*self._pools.values(), *self._retired)

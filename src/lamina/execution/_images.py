@@ -13,7 +13,7 @@ from typing import Protocol
 from lamina.execution import _payloads
 from lamina.execution._environment import InitFailed
 from lamina.execution._surroundings import Surroundings
-from lamina.execution._variables import RUNTIME_API, environment, image_environment
+from lamina.execution._variables import RUNTIME_API, companions, environment, image_environment
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
 from lamina.sandbox import Bind, Limits, ProgramUnavailable, SandboxSpec
@@ -72,9 +72,11 @@ class Launch:
         argv = (*self.entry_point, *self.command)
         if not argv:
             raise InitFailed(partial(_payloads.invalid_entrypoint, reason="Couldn't find valid bootstrap(s): []"))
+        variables = image_environment(live, image.environment, self.handler, log_stream, surroundings)
         return SandboxSpec(
             argv=argv,
-            environment=image_environment(live, image.environment, self.handler, log_stream, surroundings),
+            environment=variables,
+            companions=companions(variables),
             limits=Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage),
             working_directory=self.working_directory,
             root=image.layers,
@@ -113,9 +115,11 @@ class RuntimeLaunch(Launch):
     def spec(self, log_stream: str, surroundings: Surroundings) -> SandboxSpec:
         """The sandbox."""
         live, image = self._live, self._image
+        variables = environment(live, self._runtime, RUNTIME_API, log_stream, surroundings)
         return SandboxSpec(
             argv=(*self.entry_point, *self.command),
-            environment=environment(live, self._runtime, RUNTIME_API, log_stream, surroundings),
+            environment=variables,
+            companions=companions(variables),
             binds=(Bind(source=self._tree, target=_TASK),),
             limits=Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage),
             working_directory=self.working_directory,

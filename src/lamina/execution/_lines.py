@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -38,6 +39,9 @@ class Lines(Protocol):
     def launch_failed(self, error_type: str, text: str) -> bytes | None:
         """The program of an image cannot be started; ``text`` is the line of the text format."""
 
+    def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes | None:
+        """An extension, as the initialisation has left it."""
+
     def start(self, request_id: str) -> bytes | None:
         """An invocation begins."""
 
@@ -69,6 +73,11 @@ class TextLines:
     def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
         """See ``Lines``."""
         return text.encode(errors="replace")
+
+    def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes:
+        """See ``Lines``."""
+        error = "" if error_type is None else f"\tError Type: {error_type}"
+        return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{','.join(events)}]{error}\n".encode()
 
     def start(self, request_id: str) -> bytes:
         """See ``Lines``."""
@@ -110,6 +119,13 @@ class JsonLines:
         """See ``Lines``."""
         record = {"initializationType": "on-demand", "phase": "init", "status": "error", "errorType": error_type}
         return _event("platform.initRuntimeDone", record)
+
+    def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes | None:
+        """See ``Lines``."""
+        record: dict[str, Any] = {"name": name, "state": state, "events": list(events)}
+        if error_type is not None:
+            record["errorType"] = error_type
+        return None if self._quiet and error_type is None else _event("platform.extension", record)
 
     def start(self, request_id: str) -> bytes | None:
         """See ``Lines``."""

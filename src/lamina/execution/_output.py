@@ -38,6 +38,10 @@ class Output:
         self._open = True
         self._loop.add_reader(fd, self._readable)
 
+    def beside(self, fd: int) -> Output:
+        """The output of other programs, which goes to the same stream."""
+        return Output(fd, self._stream)
+
     def write(self, lines: bytes | None) -> None:
         """Add lines of the service's own, such as START; each ends with a line feed."""
         if lines is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import orjson
 
 from lamina.sandbox import Exit
@@ -33,6 +35,22 @@ def exit_reason(exit_: Exit) -> str:
     if exit_.status:
         return f"with error: exit status {exit_.status}"
     return "without providing a reason"
+
+
+def extension_failed(request_id: str, error_type: str, reason: str) -> bytes:
+    """An extension has ended, or says that it cannot go on."""
+    return _payload(error_type, f"RequestId: {request_id} Error: {reason}")
+
+
+def ended_reason(exit_: Exit) -> str:
+    """How an extension ended, as the service puts it."""
+    return exit_reason(exit_).removeprefix("with error: ") if exit_.status != 0 else "exit code 0"
+
+
+def launch_reason(path: str, number: int) -> str:
+    """Why a program could not be started."""
+    answer = os.strerror(number)
+    return f"fork/exec {path}: {answer[:1].lower()}{answer[1:]}"
 
 
 def truncated(request_id: str) -> bytes:

@@ -33,6 +33,7 @@ class Pool:
         self._waiters: deque[asyncio.Future[Environment]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._environments: set[Environment] = set()
+        self._closing: tuple[Environment, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -78,8 +79,14 @@ class Pool:
         self.retired = True
         for task in tuple(self._tasks):
             task.cancel()
-        for environment in tuple(self._environments):
+        self._closing = tuple(self._environments)
+        for environment in self._closing:
             environment.end()
+
+    async def ended(self) -> None:
+        """Wait until those that ``close`` has ended, and that have extensions, are gone."""
+        for environment in self._closing:
+            await environment.ended()
 
     def _begin_start(self) -> asyncio.Task[None]:
         self._starting += 1

@@ -18,6 +18,7 @@ import orjson
 
 from lamina.execution._payloads import MAX_RESPONSE_BYTES
 from lamina.execution._rejected import Rejected
+from lamina.execution._side_requests import SideRequest
 from lamina.execution._streams import StreamedResponse, StreamEvents
 
 _PREFIX = b"/2018-06-01/runtime/"
@@ -28,6 +29,8 @@ _ACCEPTED = b'HTTP/1.1 202 Accepted\r\nContent-Type: application/json\r\nContent
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 # The parser itself keeps as much of one header as there comes.
 _MAX_HEAD = 1_048_576
+_MOST_HEADERS = 64
+_MAX_HEADER = 4096
 _MODE = b"lambda-runtime-function-response-mode"
 _REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
 
@@ -41,6 +44,9 @@ class RuntimeEvents(StreamEvents, Protocol):
     def on_init_error(self, body: bytes) -> None:
         """The runtime could not initialise. Raises ``Rejected``."""
 
+    def on_side_request(self, request: SideRequest) -> bytes | None:
+        """A request of another API; None is an answer that comes later. Raises ``Rejected``."""
+
     def on_disconnect(self, connection: RuntimeConnection) -> None:
         """The connection is gone."""
 
@@ -53,6 +59,7 @@ class RuntimeConnection(asyncio.Protocol):
         "_body_size",
         "_environment",
         "_expected",
+        "_headers",
         "_held",
         "_next",
         "_parser",
@@ -71,6 +78,7 @@ class RuntimeConnection(asyncio.Protocol):
         self._waits = False
         self._next = b""
         self._expected = b""
+        self._headers: dict[str, str] = {}
         self._url = b""
         self._body: list[bytes] = []
         self._body_size = 0
@@ -83,6 +91,11 @@ class RuntimeConnection(asyncio.Protocol):
         self._expected = b"%b%b/response HTTP/1.1\r\n" % (_POST, request_id.encode())
         self._held.append(head)
         self._held.append(payload)
+        self._flush()
+
+    def send(self, answer: bytes) -> None:
+        """Send the whole answer to a request that waited for it."""
+        self._held.append(answer)
         self._flush()
 
     def close(self) -> None:
@@ -171,6 +184,8 @@ class RuntimeConnection(asyncio.Protocol):
             self._transport.write(_CONTINUE)
         elif self._streamed is not None:
             self._streamed.note(name, value)
+        elif not self._url.startswith(_PREFIX) and len(self._headers) < _MOST_HEADERS:
+            self._headers[name.decode("latin-1")] = value[:_MAX_HEADER].decode("latin-1")
         elif name == _MODE and value.lower() == b"streaming" and self._url.startswith(_INVOCATION):
             request_id, _, what = self._url[len(_INVOCATION) :].partition(b"/")
             if what == b"response":
@@ -212,8 +227,18 @@ class RuntimeConnection(asyncio.Protocol):
         elif method == b"POST" and url == b"/2018-06-01/runtime/init/error":
             self._held.append(_ACCEPTED)
             self._environment.on_init_error(b"".join(self._body))
+        elif not url.startswith(_PREFIX):
+            self._pass_on(method, url)
         else:
             raise Rejected(404, "NotFound", "404 page not found")
+
+    def _pass_on(self, method: bytes, url: bytes) -> None:
+        headers, self._headers = self._headers, {}
+        path = url.partition(b"?")[0].decode("latin-1")
+        request = SideRequest(method.decode("latin-1"), path, headers, b"".join(self._body), self)
+        answer = self._environment.on_side_request(request)
+        if answer is not None:
+            self._held.append(answer)
 
     def _answered(self, request_id: str, what: bytes) -> None:
         if what == b"response":

@@ -20,7 +20,7 @@ from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
 from lamina.execution._spares import Spares
 from lamina.execution._surroundings import Surroundings
-from lamina.execution._variables import RUNTIME_API, environment, needs_fresh_process
+from lamina.execution._variables import RUNTIME_API, companions, environment, needs_fresh_process
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime, RuntimeUnavailable
 from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
@@ -157,10 +157,12 @@ class Starter:
     async def _fresh(
         self, live: LiveVersion, runtime: Runtime, binds: tuple[Bind, ...], limits: Limits, stream_name: str
     ) -> Sandbox:
+        variables = environment(live, runtime, RUNTIME_API, stream_name, self._surroundings)
         return await self._launcher.start(
             SandboxSpec(
                 argv=runtime.argv,
-                environment=environment(live, runtime, RUNTIME_API, stream_name, self._surroundings),
+                environment=variables,
+                companions=companions(variables),
                 binds=runtime.binds + binds,
                 limits=limits,
                 architecture=runtime.architecture,
@@ -194,15 +196,15 @@ class Starter:
         stream_name, stream = self._open_stream(live, version_label)
         try:
             sandbox = await self._launcher.start(launch.spec(stream_name, self._surroundings))
+            ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
+            await ready.listen(self._surroundings.connect)
+            await ready.initialise()
         except ProgramUnavailable as error:
             failed = InitFailed(payload_of(error))
             line = lines_of(live).launch_failed(error_type_of(error), launch.line(reason_of(error)))
             if line is not None:
                 stream.write(int(time.time() * 1000), line)
             raise failed from error
-        ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
-        await ready.listen(self._surroundings.connect)
-        await ready.initialise()
         return ready
 
     def _open_stream(self, live: LiveVersion, version_label: str | None) -> tuple[str, LogStream]:

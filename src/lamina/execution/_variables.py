@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from lamina.execution._surroundings import Surroundings
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime
+from lamina.sandbox import Companions
 
 # They act when the interpreter starts, so a process that is already running cannot honour them.
 _ACT_AT_START = ("PYTHON", "LD_", "MALLOC_", "NODE_", "UV_THREADPOOL_SIZE", "RUBY", "AWS_LAMBDA_EXEC_WRAPPER")
@@ -14,6 +15,18 @@ _ACT_LATER = frozenset({"NODE_ENV", "NODE_PATH"})
 
 # Where an isolated sandbox has the Runtime API; the launcher renames it where there is no isolation.
 RUNTIME_API = "127.0.0.1:9001"
+_NOT_FOR_EXTENSIONS = frozenset(
+    {
+        "_HANDLER",
+        "AWS_EXECUTION_ENV",
+        "AWS_LAMBDA_LOG_GROUP_NAME",
+        "AWS_LAMBDA_LOG_STREAM_NAME",
+        "AWS_XRAY_CONTEXT_MISSING",
+        "AWS_XRAY_DAEMON_ADDRESS",
+        "LAMBDA_RUNTIME_DIR",
+        "LAMBDA_TASK_ROOT",
+    }
+)
 # For an image that sets none: what container engines take then.
 _IMAGE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -55,6 +68,12 @@ def environment(
         variables["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{live.runtime}"
     variables.update(_logging(live))
     return variables
+
+
+def companions(variables: Mapping[str, str]) -> Companions:
+    """Where the external extensions of an environment are, and what of its variables they get."""
+    environment = {name: value for name, value in variables.items() if name not in _NOT_FOR_EXTENSIONS}
+    return Companions(directory="/opt/extensions", environment=environment)
 
 
 def _logging(live: LiveVersion) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,15 @@ class FakeSandbox:
         self.control = b""
         self.frozen = False
         self.binds: tuple[Bind, ...] = ()
+        self.beside: Any = None
+        self.running = False
+        self.asked = asyncio.Event()
+
+    async def run(self) -> None:
+        self.running = True
+
+    def terminate(self) -> None:
+        self.asked.set()
 
     def send_control(self, message: bytes) -> None:
         self.control = message
