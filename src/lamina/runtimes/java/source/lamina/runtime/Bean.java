@@ -10,12 +10,13 @@ import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
 import java.lang.reflect.TypeVariable;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.TreeMap;
 
 /** The properties of a class, as the rules for Java beans and for records have them. */
 final class Bean {
@@ -46,9 +47,12 @@ final class Bean {
         } else {
             constructor = zeroArguments();
         }
-        properties.values().removeIf(property -> !property.visible());
-        if (event) {
-            properties.forEach((name, property) -> loosely.put(loose(name), property));
+        for (Property property : new ArrayList<>(properties.values())) {
+            if (!property.visible()) {
+                properties.remove(property.name);
+            } else if (event) {
+                loosely.put(loose(property.name), property);
+            }
         }
     }
 
@@ -141,9 +145,7 @@ final class Bean {
     }
 
     private void addMethods() {
-        List<Method> methods = Methods.of(raw);
-        methods.removeIf(each -> Modifier.isStatic(each.getModifiers()) || each.getDeclaringClass() == Object.class);
-        methods.sort(Comparator.comparing(Method::getName));
+        Collection<Method> methods = ownMethods();
         for (Method method : methods) {
             String getter = getterOf(method);
             if (getter != null && open(method)) {
@@ -163,7 +165,20 @@ final class Bean {
                 }
             }
         }
-        properties.values().forEach(property -> property.settle(variables));
+        for (Property property : properties.values()) {
+            property.settle(variables);
+        }
+    }
+
+    /** Sorted, because a class gives its methods in any order. */
+    private Collection<Method> ownMethods() {
+        Map<String, Method> sorted = new TreeMap<>();
+        for (Method method : Methods.of(raw)) {
+            if (!Modifier.isStatic(method.getModifiers()) && method.getDeclaringClass() != Object.class) {
+                sorted.put(method.getName() + Arrays.toString(method.getParameterTypes()), method);
+            }
+        }
+        return sorted.values();
     }
 
     private static String getterOf(Method method) {
@@ -198,7 +213,12 @@ final class Bean {
     }
 
     private Property named(String name, Type type) {
-        return properties.computeIfAbsent(name, unknown -> new Property(name, Types.resolve(type, variables)));
+        Property known = properties.get(name);
+        if (known == null) {
+            known = new Property(name, Types.resolve(type, variables));
+            properties.put(name, known);
+        }
+        return known;
     }
 
     private static <T extends AccessibleObject & Member> boolean open(T member) {

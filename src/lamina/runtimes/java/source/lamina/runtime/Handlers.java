@@ -10,10 +10,15 @@ import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.lang.reflect.Type;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * Finding a function by its {@code Handler} setting: {@code package.Class::method}, or {@code package.Class} for a
  * class that implements one of AWS's interfaces.
+ *
+ * <p>Nothing on the way to the first invocation is a lambda expression: the first of them costs a start some
+ * milliseconds more than a class does.
  */
 final class Handlers {
     private static final String NO_METHOD = "java.lang.NoSuchMethodException";
@@ -124,28 +129,33 @@ final class Handlers {
     /** Calls the method with the event, when there is an {@code input} type for it, and the context. */
     private Handler call(Method method, Type input, boolean context) throws Throwable {
         Object instance = instance(method);
-        return invocation -> {
-            Object event = input == null ? null : event(invocation.payload, input);
-            Object about = context ? interfaces.context(invocation) : null;
-            Object[] arguments;
-            if (input == null) {
-                arguments = context ? new Object[] {about} : new Object[0];
-            } else {
-                arguments = context ? new Object[] {event, about} : new Object[] {event};
+        return new Handler() {
+            @Override
+            public byte[] handle(Invocation invocation) throws Throwable {
+                List<Object> arguments = new ArrayList<>(2);
+                if (input != null) {
+                    arguments.add(event(invocation.payload, input));
+                }
+                if (context) {
+                    arguments.add(interfaces.context(invocation));
+                }
+                return result(invoke(method, instance, arguments.toArray()));
             }
-            return result(invoke(method, instance, arguments));
         };
     }
 
     private Handler stream(Method method) throws Throwable {
         Object instance = instance(method);
         boolean context = method.getParameterCount() == 3;
-        return invocation -> {
-            InputStream input = new ByteArrayInputStream(invocation.payload);
-            ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
-            Object about = context ? interfaces.context(invocation) : null;
-            invoke(method, instance, context ? new Object[] {input, output, about} : new Object[] {input, output});
-            return output.toByteArray();
+        return new Handler() {
+            @Override
+            public byte[] handle(Invocation invocation) throws Throwable {
+                InputStream input = new ByteArrayInputStream(invocation.payload);
+                ByteArrayOutputStream output = new ByteArrayOutputStream(1024);
+                Object about = context ? interfaces.context(invocation) : null;
+                invoke(method, instance, context ? new Object[] {input, output, about} : new Object[] {input, output});
+                return output.toByteArray();
+            }
         };
     }
 

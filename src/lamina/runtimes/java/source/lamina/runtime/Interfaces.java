@@ -22,6 +22,7 @@ final class Interfaces {
     private final ClassLoader loader;
     private final Environment environment;
     private final Log log;
+    private Object logger;
 
     Interfaces(ClassLoader loader, Environment environment, Log log) {
         this.loader = loader;
@@ -41,84 +42,107 @@ final class Interfaces {
     Object context(Invocation invocation) throws JsonException {
         Map<String, Object> identity = parsed(invocation.cognitoIdentity());
         Map<String, Object> client = parsed(invocation.clientContext());
-        Object logger = proxy("LambdaLogger", this::log);
-        return proxy("Context", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getAwsRequestId":
-                    return invocation.requestId();
-                case "getLogGroupName":
-                    return environment.logGroupName;
-                case "getLogStreamName":
-                    return environment.logStreamName;
-                case "getFunctionName":
-                    return environment.functionName;
-                case "getFunctionVersion":
-                    return environment.functionVersion;
-                case "getInvokedFunctionArn":
-                    return invocation.functionArn();
-                case "getRemainingTimeInMillis":
-                    return (int) Math.max(0, invocation.deadline() - System.currentTimeMillis());
-                case "getMemoryLimitInMB":
-                    return environment.memoryLimit;
-                case "getLogger":
-                    return logger;
-                case "getTenantId":
-                    return invocation.tenantId();
-                case "getXrayTraceId":
-                    return invocation.traceId().isEmpty() ? null : invocation.traceId();
-                case "getIdentity":
-                    return identity == null ? null : identity(identity);
-                case "getClientContext":
-                    return client == null ? null : clientContext(client);
-                default:
-                    return other("LambdaContext(" + invocation.requestId() + ")", self, method, arguments);
+        return proxy("Context", new InvocationHandler() {
+            @Override
+            public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+                switch (method.getName()) {
+                    case "getAwsRequestId":
+                        return invocation.requestId();
+                    case "getLogGroupName":
+                        return environment.logGroupName;
+                    case "getLogStreamName":
+                        return environment.logStreamName;
+                    case "getFunctionName":
+                        return environment.functionName;
+                    case "getFunctionVersion":
+                        return environment.functionVersion;
+                    case "getInvokedFunctionArn":
+                        return invocation.functionArn();
+                    case "getRemainingTimeInMillis":
+                        return (int) Math.max(0, invocation.deadline() - System.currentTimeMillis());
+                    case "getMemoryLimitInMB":
+                        return environment.memoryLimit;
+                    case "getLogger":
+                        return logger();
+                    case "getTenantId":
+                        return invocation.tenantId();
+                    case "getXrayTraceId":
+                        return invocation.traceId().isEmpty() ? null : invocation.traceId();
+                    case "getIdentity":
+                        return identity == null ? null : identity(identity);
+                    case "getClientContext":
+                        return client == null ? null : clientContext(client);
+                    default:
+                        return other("LambdaContext(" + invocation.requestId() + ")", self, method, arguments);
+                }
             }
         });
     }
 
+    private Object logger() {
+        if (logger == null) {
+            logger = proxy("LambdaLogger", new InvocationHandler() {
+                @Override
+                public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+                    return log(self, method, arguments);
+                }
+            });
+        }
+        return logger;
+    }
+
     private Object identity(Map<String, Object> fields) {
-        return proxy("CognitoIdentity", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getIdentityId":
-                    return text(fields.get("cognitoIdentityId"));
-                case "getIdentityPoolId":
-                    return text(fields.get("cognitoIdentityPoolId"));
-                default:
-                    return other("CognitoIdentity" + fields, self, method, arguments);
+        return proxy("CognitoIdentity", new InvocationHandler() {
+            @Override
+            public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+                switch (method.getName()) {
+                    case "getIdentityId":
+                        return text(fields.get("cognitoIdentityId"));
+                    case "getIdentityPoolId":
+                        return text(fields.get("cognitoIdentityPoolId"));
+                    default:
+                        return other("CognitoIdentity" + fields, self, method, arguments);
+                }
             }
         });
     }
 
     private Object clientContext(Map<String, Object> fields) {
-        return proxy("ClientContext", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getClient":
-                    return fields.get("client") instanceof Map ? client((Map<?, ?>) fields.get("client")) : null;
-                case "getCustom":
-                    return texts(fields.get("custom"));
-                case "getEnvironment":
-                    return texts(fields.get("env"));
-                default:
-                    return other("ClientContext" + fields, self, method, arguments);
+        return proxy("ClientContext", new InvocationHandler() {
+            @Override
+            public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+                switch (method.getName()) {
+                    case "getClient":
+                        return fields.get("client") instanceof Map ? client((Map<?, ?>) fields.get("client")) : null;
+                    case "getCustom":
+                        return texts(fields.get("custom"));
+                    case "getEnvironment":
+                        return texts(fields.get("env"));
+                    default:
+                        return other("ClientContext" + fields, self, method, arguments);
+                }
             }
         });
     }
 
     private Object client(Map<?, ?> fields) {
-        return proxy("Client", (self, method, arguments) -> {
-            switch (method.getName()) {
-                case "getInstallationId":
-                    return text(fields.get("installation_id"));
-                case "getAppTitle":
-                    return text(fields.get("app_title"));
-                case "getAppVersionName":
-                    return text(fields.get("app_version_name"));
-                case "getAppVersionCode":
-                    return text(fields.get("app_version_code"));
-                case "getAppPackageName":
-                    return text(fields.get("app_package_name"));
-                default:
-                    return other("Client" + fields, self, method, arguments);
+        return proxy("Client", new InvocationHandler() {
+            @Override
+            public Object invoke(Object self, Method method, Object[] arguments) throws Throwable {
+                switch (method.getName()) {
+                    case "getInstallationId":
+                        return text(fields.get("installation_id"));
+                    case "getAppTitle":
+                        return text(fields.get("app_title"));
+                    case "getAppVersionName":
+                        return text(fields.get("app_version_name"));
+                    case "getAppVersionCode":
+                        return text(fields.get("app_version_code"));
+                    case "getAppPackageName":
+                        return text(fields.get("app_package_name"));
+                    default:
+                        return other("Client" + fields, self, method, arguments);
+                }
             }
         });
     }
@@ -194,7 +218,9 @@ final class Interfaces {
             return null;
         }
         Map<String, String> texts = new LinkedHashMap<>();
-        ((Map<?, ?>) value).forEach((key, each) -> texts.put((String) key, text(each)));
+        for (Map.Entry<?, ?> entry : ((Map<?, ?>) value).entrySet()) {
+            texts.put((String) entry.getKey(), text(entry.getValue()));
+        }
         return texts;
     }
 }

@@ -21,11 +21,20 @@ final class Methods {
         List<Method> found = new ArrayList<>(written);
         for (Method bridge : added) {
             Method original = original(bridge);
-            if (original != null && written.stream().noneMatch(method -> isAlike(method, bridge))) {
+            if (original != null && !hasAlike(written, bridge)) {
                 found.add(original);
             }
         }
         return found;
+    }
+
+    private static boolean hasAlike(List<Method> methods, Method bridge) {
+        for (Method method : methods) {
+            if (isAlike(method, bridge)) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static boolean isAlike(Method one, Method other) {

@@ -35,12 +35,17 @@ final class TaskLoader extends URLClassLoader {
 
     /** The jars of a directory in the order of their names, as on AWS. */
     private static List<File> jars(File directory) {
-        File[] found = directory.listFiles((parent, name) -> name.endsWith(".jar"));
-        if (found == null) {
-            return new ArrayList<>();
+        List<File> jars = new ArrayList<>();
+        File[] found = directory.listFiles();
+        if (found != null) {
+            Arrays.sort(found);
+            for (File file : found) {
+                if (file.getName().endsWith(".jar")) {
+                    jars.add(file);
+                }
+            }
         }
-        Arrays.sort(found);
-        return Arrays.asList(found);
+        return jars;
     }
 
     private static URL url(File file) {
