@@ -11,6 +11,8 @@ them from the service model, and uses ``status`` below only for the codes that t
     ├── ServiceException                   ├── KMSAccessDeniedException, KMSDisabledException,
     │                                      │   KMSInvalidStateException, KMSNotFoundException
     ├── KmsError: the codes of KMS itself
+    ├── SnapStartException, SnapStartNotReadyException, SnapStartTimeoutException
+    ├── ProvisionedConcurrencyConfigNotFoundException
     ├── InvalidCodeSignatureException      ├── CodeVerificationFailedException
     ├── CodeSigningConfigNotFoundException ├── InvalidZipFileException, ResourceNotReadyException
     └── Unmodelled
@@ -129,6 +131,42 @@ class ResourceNotReadyException(ServiceError):
     """What the function is made of cannot be had now, such as its image."""
 
     status = 502
+
+
+class ProvisionedConcurrencyConfigNotFoundException(ServiceError):
+    """The specified configuration does not exist."""
+
+    status = 404
+
+
+class SnapStartException(ServiceError):
+    """The after-restore hook of a version has failed, or its environment has ended meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The afterRestore() runtime hook encountered an error. "
+            "For more information, check the Amazon CloudWatch logs."
+        )
+
+
+class SnapStartNotReadyException(ServiceError):
+    """The version is being initialised."""
+
+    status = 409
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Lambda is initializing your function. You can invoke the function when the function state becomes Active."
+        )
+
+
+class SnapStartTimeoutException(ServiceError):
+    """The after-restore hooks have taken too long."""
+
+    status = 408
+
+    def __init__(self) -> None:
+        super().__init__("Lambda couldn't restore the snapshot within the timeout limit.")
 
 
 class ServiceException(ServiceError):

@@ -69,7 +69,12 @@ class Node:
             surroundings=self._surroundings(settings),
         )
         self._execution = Execution(
-            starter, self._route, settings.account_concurrency, settings.idle_seconds, self._available
+            starter,
+            self._route,
+            settings.account_concurrency,
+            settings.idle_seconds,
+            self._available,
+            snapshots=settings.snapshots,
         )
         self._functions = Functions(
             state=stores.state,

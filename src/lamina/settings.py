@@ -131,6 +131,7 @@ class Settings:
     account_concurrency: int = _setting(1000, "Concurrent invocations of an account and Region.", _count)
     idle_seconds: float = _setting(600.0, "Time after which an idle environment is ended.", _seconds)
     prewarm: int = _setting(2, "Generic environments kept ready for each runtime in use.", _count)
+    snapshots: int = _setting(1, "Frozen environments kept ready for each version with SnapStart.", _count)
     retry_delay: float = _setting(60.0, "Seconds before the first retry of an asynchronous invocation.", _seconds)
     code_storage: int = _setting(80_530_636_800, "Bytes of code that an account may store in a Region.", _count)
     s3_endpoint: str = _setting("", "URL of an S3, or aws; empty: the embedded store, else AWS.", str)

@@ -16,6 +16,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from demo._service import Service
+from lamina.runtimes import Runtimes
 from lamina.sandbox import native_architecture
 from tests._image_trees import CROSS_COMPILER, compiled
 
@@ -277,7 +278,6 @@ def test_last_update_status_failed(functions: Functions) -> None:
     "members",
     [
         {"TracingConfig": {"Mode": "Active"}},
-        {"SnapStart": {"ApplyOn": "PublishedVersions"}},
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
         {"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q"}},
         {"Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:l:1"]},
@@ -389,3 +389,17 @@ def test_code_storage_exceeded(slow: Service) -> None:
     assert refused(functions.client, name, ZipFile=half, Publish=True)[0] == "CodeStorageExceededException"
     assert functions.call(name) == "small"
     functions.client.update_function_code(FunctionName=name, ZipFile=half)
+
+
+def test_snap_start(functions: Functions) -> None:
+    if "python3.12" not in Runtimes.discover().names:
+        pytest.skip("there is no Python 3.12")
+    name = functions.create(SAYS.format("old"), Runtime="python3.12", SnapStart={"ApplyOn": "PublishedVersions"})
+    answer = functions.update(name, SAYS.format("new"), Publish=True)
+    assert answer["State"] == "Pending"
+    assert answer["SnapStart"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "Off"}
+    published = {"FunctionName": name, "Qualifier": answer["Version"]}
+    functions.client.get_waiter("published_version_active").wait(**published, WaiterConfig=QUICKLY)
+    shown = functions.client.get_function_configuration(**published)["SnapStart"]
+    assert shown == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
+    assert functions.call(name, Qualifier=answer["Version"]) == "new"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Set
+from collections.abc import Callable, Coroutine, Set
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,13 +39,16 @@ class Deployments:
         ledger: Ledger,
         update_window: float = 0.0,
         again_seconds: float = 5.0,
+        settled: Callable[[FunctionKey], None] | None = None,
     ) -> None:
+        """``settled`` is told of each deployment that has ended."""
         self._state = state
         self._rooms = rooms
         self._cutover = cutover
         self._ledger = ledger
         self._window = update_window
         self._again_seconds = again_seconds
+        self._settled = settled
         self._swap = Swap(state=state, cutover=cutover, ledger=ledger)
         self._tasks = Tasks()
 
@@ -88,6 +91,10 @@ class Deployments:
         if settling:
             await asyncio.wait(settling, timeout=_PATIENCE_SECONDS)
 
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Start what follows from a deployment, so that ``idle`` and ``close`` wait for it too."""
+        self._tasks.spawn(work)
+
     async def idle(self) -> None:
         """Wait until every accepted deployment has ended."""
         await self._tasks.idle()
@@ -109,6 +116,8 @@ class Deployments:
     async def _settle(self, deployment: Unfinished, due: float, step: Steps, *, warm: bool = True) -> None:
         if not await self._swap.settle(deployment, due, step, warm=warm):
             asyncio.get_running_loop().call_later(self._again_seconds, self._settle_again, deployment)
+        elif self._settled is not None:
+            self._settled(deployment.key)
 
     def _settle_again(self, deployment: Unfinished) -> None:
         self._tasks.spawn(self._settle(deployment, 0.0, Steps(deployment.key), warm=False))

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
+from lamina.errors import SnapStartException, SnapStartTimeoutException
 from lamina.execution import _payloads, _shutdown
 from lamina.execution._extensions import Extensions, Reason
 from lamina.execution._gateway import Gateway
 from lamina.execution._invocation import Invocation, Outcome
-from lamina.execution._lines import Report, Status, lines_of
+from lamina.execution._lines import Report, Restored, Status, lines_of
 from lamina.execution._output import Output
 from lamina.execution._rejected import Rejected
 from lamina.execution._runtime_api import RuntimeConnection
@@ -26,9 +27,11 @@ from lamina.sandbox import Beside, Exit, Sandbox
 INIT_SECONDS = 10.0
 LIFE_SECONDS = 11 * 3600.0
 """An environment older than this is ended when it is idle: its keys are valid for an hour more."""
+_INIT_AHEAD_SECONDS = 130.0
+RESTORE_SECONDS = 10.0
 _UNHANDLED = "Unhandled"
 
-_State = Literal["initialising", "idle", "busy", "dead"]
+_State = Literal["initialising", "snapshot", "restoring", "idle", "busy", "dead"]
 
 
 class InitFailed(Exception):
@@ -77,6 +80,8 @@ class Environment:
         self._began = 0.0
         self._init_began = time.perf_counter()
         self._init_ms: float | None = None
+        self._restored: Restored | None = None
+        self._hooked = False
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._extensions: Extensions | None = None
@@ -98,7 +103,7 @@ class Environment:
 
         Raises ``InitFailed``, and with extensions ``SandboxUnavailable``; then the sandbox has ended or is about to.
         """
-        timer = self._loop.call_later(INIT_SECONDS, self._init_timed_out)
+        timer = self._loop.call_later(_init_seconds(self.live), self._init_timed_out)
         try:
             if self._extensions is not None and self._sandbox.beside is not None:
                 await asyncio.wait((self._extensions.registered, self._ready), return_when="FIRST_COMPLETED")
@@ -135,9 +140,48 @@ class Environment:
 
     def freeze(self) -> None:
         """Stop the idle environment where it stands."""
-        if self._state == "idle" and not self.frozen:
+        if self._state in ("idle", "snapshot") and not self.frozen:
             self._sandbox.freeze()
             self.frozen = True
+
+    async def restore(
+        self, on_idle: Callable[[Environment], None], on_dead: Callable[[Environment], None], runtime_version: str
+    ) -> None:
+        """Go on from the end of the initialisation, for these callbacks from now on, and run the after-restore hooks.
+
+        Raises ``SnapStartException`` and ``SnapStartTimeoutException``; then the sandbox has ended.
+        """
+        self._on_idle, self._on_dead = on_idle, on_dead
+        self._init_ms = None
+        self._output.write(self._lines.restore_start(runtime_version))
+        began = time.perf_counter()
+        if self.frozen:
+            self._sandbox.thaw()
+            self.frozen = False
+        thawed = time.perf_counter()
+        if self._state == "snapshot":
+            await self._run_hooks()
+        if self._state == "dead":
+            raise SnapStartException
+        ended = time.perf_counter()
+        self._restored = Restored(duration_ms=(ended - began) * 1000, hooks_ms=(ended - thawed) * 1000)
+        self._output.drain()
+        self._output.write(self._lines.restore_report(self._restored))
+        self._become_idle()
+
+    async def _run_hooks(self) -> None:
+        assert self._waiting is not None
+        self._state = "restoring"
+        self._ready = self._loop.create_future()
+        timer = self._loop.call_later(RESTORE_SECONDS, self._restore_timed_out)
+        connection, self._waiting = self._waiting, None
+        connection.send_restored()
+        try:
+            await self._ready
+        except InitFailed as error:
+            raise SnapStartException from error
+        finally:
+            timer.cancel()
 
     def end(self) -> None:
         """End the environment now, whatever it does; its extensions are given the time to notice."""
@@ -168,6 +212,28 @@ class Environment:
                 self._ready.set_result(None)
         elif self._state == "busy" and (self._answered or self._was_cut()):
             self._become_idle()
+        elif self._state == "restoring" and not self._ready.done():
+            self._ready.set_result(None)
+
+    def on_restore_next(self, connection: RuntimeConnection) -> None:
+        """The runtime has run its before-snapshot hooks."""
+        if self._state != "initialising" or self.live.initialization != "snap-start":
+            raise Rejected(403, "InvalidStateTransition", "There is nothing to restore")
+        self._waiting = connection
+        self._hooked = True
+        if self._extensions is not None and not self._settle(self._extensions):
+            return
+        self._introduce()
+        self._state = "snapshot"
+        if not self._ready.done():
+            self._ready.set_result(None)
+
+    def on_restore_error(self, body: bytes) -> None:
+        """An after-restore hook has failed; the runtime ends by itself or is ended."""
+        if self._state != "restoring":
+            raise Rejected(403, "InvalidStateTransition", "There is no restoring to fail")
+        self._fail_init(lambda request_id: _payloads.init_error(body, request_id))
+        self._shut_down("FAILURE")
 
     def on_response(self, request_id: str, body: bytes | None) -> None:
         """The function has returned."""
@@ -231,7 +297,8 @@ class Environment:
     def on_settled(self) -> None:
         """The extensions have done what they had to do; perhaps the runtime has waited for them."""
         if self._waiting is not None:
-            self.on_next(self._waiting)
+            hooked = self._hooked and self._state == "initialising"
+            (self.on_restore_next if hooked else self.on_next)(self._waiting)
 
     def on_extension_error(self, error_type: str, reason: str) -> None:
         """The environment cannot go on without one of its extensions."""
@@ -362,6 +429,7 @@ class Environment:
         """Write what was printed and what the invocation has cost."""
         self._output.drain()
         init_ms, self._init_ms = self._init_ms, None
+        restored, self._restored = self._restored, None
         peak = math.ceil(self._sandbox.max_memory_bytes() / 1_048_576)
         report = Report(
             request_id=request_id,
@@ -370,6 +438,7 @@ class Environment:
             max_memory_mb=min(peak, self.live.memory_size),
             status=status,
             error_type=error_type,
+            restored=restored,
         )
         self._output.write(self._lines.report(report))
 
@@ -404,10 +473,18 @@ class Environment:
         self._fail_init(lambda request_id: _payloads.timed_out(request_id, timeout))
         self._shut_down("TIMEOUT")
 
+    def _restore_timed_out(self) -> None:
+        self._fail(SnapStartTimeoutException())
+        self._shut_down("TIMEOUT")
+
     def _fail_init(self, payload: Callable[[str], bytes]) -> None:
-        if not self._ready.done():
+        if not self._ready.done() and self._state != "restoring":
             self._introduce()
-            self._ready.set_exception(InitFailed(payload))
+        self._fail(InitFailed(payload))
+
+    def _fail(self, error: Exception) -> None:
+        if not self._ready.done():
+            self._ready.set_exception(error)
             self._ready.exception()  # nobody may wait for it any more
 
     def _exited(self, exited: asyncio.Future[Exit]) -> None:
@@ -440,6 +517,11 @@ class Environment:
         if self._gateway is not None:
             self._gateway.close()
         self._sandbox.close()
+
+
+def _init_seconds(live: LiveVersion) -> float:
+    """What is initialised before anybody asks has more time (Developer Guide, "Runtime environment lifecycle")."""
+    return INIT_SECONDS if live.initialization == "on-demand" else max(_INIT_AHEAD_SECONDS, live.timeout)
 
 
 def _next_head(invocation: Invocation, deadline_ms: int) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextlib import asynccontextmanager
 
 from lamina.errors import ServiceException, VersionUnavailable
@@ -14,9 +14,11 @@ from lamina.execution._concurrency import Concurrency
 from lamina.execution._environment import Environment, InitFailed
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._pool import Pool
+from lamina.execution._provisioned import Provisioned, Provisions
 from lamina.execution._router import Address, Router
+from lamina.execution._snapshots import Snapshots
 from lamina.execution._starter import Starter
-from lamina.functions import FunctionKey, LiveVersion, Route
+from lamina.functions import Allocation, FunctionKey, LiveVersion, Provision, Route
 from lamina.runtimes import RuntimeUnavailable
 from lamina.sandbox import SandboxUnavailable
 
@@ -39,12 +41,19 @@ class Execution:
         account_concurrency: int,
         idle_seconds: float,
         on_available: Callable[[LiveVersion, VersionUnavailable | None], None] = _unheard,
+        *,
+        snapshots: int = 1,
     ) -> None:
-        """``on_available`` is told when a version cannot be started for want of what it is made of, and when it can."""
+        """``on_available`` is told when a version cannot be started for want of what it is made of, and when it can.
+
+        ``snapshots`` is how many frozen environments wait for each version with SnapStart.
+        """
         self._starter = starter
         self._router = Router(read_route)
         self._concurrency = Concurrency(account_concurrency)
         self._idle_seconds = idle_seconds
+        self._snapshots = Snapshots(starter, snapshots)
+        self._provisions = Provisions(self._start, self._fell_idle)
         self._pools: dict[str, Pool] = {}
         self._retired: list[Pool] = []
         self._on_available = on_available
@@ -65,6 +74,10 @@ class Execution:
         """
         route = await self._router.route(address)
         live = _choose(route)
+        if self._provisions and (provisioned := self._provisions.find(live.deployment)) is not None:
+            outcome = await self._invoke_provisioned(provisioned, route, make)
+            if outcome is not None:
+                return outcome
         self._concurrency.enter(route)
         try:
             pool = self._pool(live)
@@ -76,12 +89,60 @@ class Execution:
         finally:
             self._concurrency.leave(route)
 
+    async def _invoke_provisioned(
+        self, provisioned: Provisioned, route: Route, make: Callable[[Route], Invocation]
+    ) -> Outcome | None:
+        """Run it in a provisioned environment; None when all of them are busy.
+
+        Without a reservation their share of the account's concurrency is set aside, so they count for nothing else.
+        """
+        counted = route.reserved_concurrency is not None
+        if counted:
+            self._concurrency.enter(route)
+        try:
+            environment = provisioned.take()
+            return None if environment is None else await environment.invoke(make(route))
+        finally:
+            if counted:
+                self._concurrency.leave(route)
+
     async def prepare(self, new: LiveVersion, old: LiveVersion | None) -> None:
         """See ``lamina.functions.Cutover``."""
         try:
             await self._starter.prepare(new, old.package if old else None)
         except RuntimeUnavailable as error:
             raise VersionUnavailable("InvalidRuntime", str(error)) from error
+
+    async def snapshot(self, live: LiveVersion) -> None:
+        """See ``lamina.functions.Cutover``."""
+        self._reclaim_later()
+        try:
+            await self._snapshots.make(live)
+        except InitFailed as failed:
+            raise VersionUnavailable(*_payloads.init_reason(failed.payload(""))) from failed
+        except RuntimeUnavailable as error:
+            raise VersionUnavailable("InvalidRuntime", str(error)) from error
+        except SandboxUnavailable as error:
+            raise VersionUnavailable("InternalError", str(error)) from error
+
+    def restock(self, live: LiveVersion) -> None:
+        """See ``lamina.functions.Cutover``."""
+        self._snapshots.restock(live)
+        self._reclaim_later()
+
+    def provision(self, key: FunctionKey, allocations: Sequence[Allocation]) -> None:
+        """See ``lamina.functions.Cutover``."""
+        self._provisions.set(key, allocations)
+        self._reclaim_later()
+
+    async def provisioned(self, key: FunctionKey) -> None:
+        """See ``lamina.functions.Cutover``."""
+        await self._provisions.settled(key)
+
+    def provision_of(self, deployment: str) -> Provision:
+        """See ``lamina.functions.Cutover``."""
+        provisioned = self._provisions.find(deployment)
+        return Provision() if provisioned is None else provisioned.state
 
     async def warm(self, new: LiveVersion, old: LiveVersion) -> None:
         """Start as many environments for ``new`` as ``old`` has."""
@@ -99,13 +160,16 @@ class Execution:
         for deployment in retire:
             pool = self._pools.pop(deployment, None)
             self._unavailable.discard(deployment)
+            self._snapshots.forget(deployment)
+            self._provisions.retire(deployment)
             if pool is not None:
                 pool.retire()
                 self._retired.append(pool)
 
     def packages_in_use(self) -> set[str]:
         """The packages whose trees are mounted somewhere."""
-        return {pool.live.package for pool in self._all_pools() if pool.live.package_type == "Zip"}
+        packages = {pool.live.package for pool in self._all_pools() if pool.live.package_type == "Zip"}
+        return packages | self._snapshots.packages()
 
     def images_in_use(self) -> set[str]:
         """The digests of the images whose layers are mounted somewhere."""
@@ -117,21 +181,26 @@ class Execution:
             if timer is not None:
                 timer.cancel()
         await self._starter.close()
+        await self._snapshots.close()
+        self._provisions.close()
         pools = self._all_pools()
         for pool in pools:
             pool.close()
         await asyncio.gather(*(pool.ended() for pool in pools))
 
     def _all_pools(self) -> tuple[Pool, ...]:
-        return (*self._pools.values(), *self._retired)
+        return (*self._pools.values(), *self._retired, *self._provisions.pools())
 
     def _pool(self, live: LiveVersion) -> Pool:
         pool = self._pools.get(live.deployment)
         if pool is None:
             pool = self._pools[live.deployment] = Pool(live, self._start, self._fell_idle)
-            if self._reclaimer is None:
-                self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim)
+            self._reclaim_later()
         return pool
+
+    def _reclaim_later(self) -> None:
+        if self._reclaimer is None:
+            self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim)
 
     async def _take(self, pool: Pool, invocation: Invocation) -> Environment | Outcome:
         try:
@@ -151,7 +220,8 @@ class Execution:
         self, live: LiveVersion, on_idle: Callable[[Environment], None], on_dead: Callable[[Environment], None]
     ) -> Environment:
         try:
-            started = await self._starter.start(live, on_idle, on_dead)
+            make = self._snapshots.restore if live.initialization == "snap-start" else self._starter.start
+            started = await make(live, on_idle, on_dead)
         except VersionUnavailable as error:
             _LOG.error("%s: cannot be started: %s: %s", live.key.arn, error.code, error.reason)
             self._unavailable.add(live.deployment)
@@ -182,8 +252,11 @@ class Execution:
             if pool.empty:
                 del self._pools[deployment]
         self._retired = [pool for pool in self._retired if not pool.empty]
-        again = bool(self._pools or self._retired)
-        self._reclaimer = self._loop.call_later(_RECLAIM_EVERY_SECONDS, self._reclaim) if again else None
+        self._provisions.reclaim(now)
+        self._snapshots.reclaim(now)
+        self._reclaimer = None
+        if self._pools or self._retired or self._provisions or self._snapshots:
+            self._reclaim_later()
 
 
 def _choose(route: Route) -> LiveVersion:

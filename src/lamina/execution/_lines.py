@@ -14,8 +14,23 @@ from lamina.functions import LiveVersion, runtime_version_arn
 Status = Literal["success", "error", "timeout"]
 
 
+class Restored(NamedTuple):
+    """What the restoring of a snapshot has cost: in all, and its after-restore hooks, which are billed."""
+
+    duration_ms: float
+    hooks_ms: float
+
+    @property
+    def billed_ms(self) -> int:
+        """Whole milliseconds, begun ones included."""
+        return math.ceil(self.hooks_ms)
+
+
 class Report(NamedTuple):
-    """What an invocation has cost. ``init_ms`` is set for the first one of an environment, and is billed too."""
+    """What an invocation has cost. ``init_ms`` is set for the first one of an environment, and is billed too.
+
+    ``restored`` is set instead for the first one of an environment that comes from a snapshot.
+    """
 
     request_id: str
     duration_ms: float
@@ -23,11 +38,13 @@ class Report(NamedTuple):
     max_memory_mb: int
     status: Status = "success"
     error_type: str | None = None
+    restored: Restored | None = None
 
     @property
     def billed_ms(self) -> int:
         """Whole milliseconds, begun ones included."""
-        return math.ceil(self.duration_ms + (self.init_ms or 0.0))
+        restore_ms = 0 if self.restored is None else self.restored.billed_ms
+        return math.ceil(self.duration_ms + (self.init_ms or 0.0)) + restore_ms
 
 
 class Lines(Protocol):
@@ -41,6 +58,12 @@ class Lines(Protocol):
 
     def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes | None:
         """An extension, as the initialisation has left it."""
+
+    def restore_start(self, runtime_version: str) -> bytes | None:
+        """An environment begins to go on from its snapshot."""
+
+    def restore_report(self, restored: Restored) -> bytes | None:
+        """An environment has gone on from its snapshot."""
 
     def start(self, request_id: str) -> bytes | None:
         """An invocation begins."""
@@ -67,8 +90,19 @@ class TextLines:
         """See ``Lines``."""
         if runtime_version is None:
             return None
+        return f"INIT_START {self._runtime_version(runtime_version)}".encode()
+
+    def restore_start(self, runtime_version: str) -> bytes:
+        """See ``Lines``."""
+        return f"RESTORE_START {self._runtime_version(runtime_version)}".encode()
+
+    def restore_report(self, restored: Restored) -> bytes:
+        """See ``Lines``."""
+        return f"RESTORE_REPORT Restore Duration: {restored.duration_ms:.2f} ms\n".encode()
+
+    def _runtime_version(self, label: str) -> str:
         arn = runtime_version_arn(self._region, self._runtime)
-        return f"INIT_START Runtime Version: {runtime_version}\tRuntime Version ARN: {arn}\n".encode()
+        return f"Runtime Version: {label}\tRuntime Version ARN: {arn}\n"
 
     def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
         """See ``Lines``."""
@@ -86,6 +120,11 @@ class TextLines:
     def report(self, report: Report) -> bytes:
         """See ``Lines``: two lines, END and REPORT."""
         init = "" if report.init_ms is None else f"Init Duration: {report.init_ms:.2f} ms\t"
+        if report.restored is not None:
+            init = (
+                f"Restore Duration: {report.restored.duration_ms:.2f} ms\t"
+                f"Billed Restore Duration: {report.restored.billed_ms} ms\t"
+            )
         status = "" if report.status == "success" else f"Status: {report.status}\t"
         if report.error_type is not None:
             status += f"Error Type: {report.error_type}\t"
@@ -107,13 +146,25 @@ class JsonLines:
 
     def init_start(self, runtime_version: str | None) -> bytes | None:
         """See ``Lines``."""
+        record = {"initializationType": self._live.initialization, "phase": "init"}
+        return None if self._quiet else _event("platform.initStart", record | self._identity(runtime_version))
+
+    def restore_start(self, runtime_version: str) -> bytes | None:
+        """See ``Lines``."""
+        return None if self._quiet else _event("platform.restoreStart", self._identity(runtime_version))
+
+    def restore_report(self, restored: Restored) -> bytes | None:
+        """See ``Lines``."""
+        record = {"status": "success", "metrics": {"durationMs": round(restored.duration_ms, 3)}}
+        return None if self._quiet else _event("platform.restoreReport", record)
+
+    def _identity(self, runtime_version: str | None) -> dict[str, str]:
         live = self._live
-        record = {"initializationType": "on-demand", "phase": "init"}
+        record = {}
         if runtime_version is not None:
             record["runtimeVersion"] = runtime_version
             record["runtimeVersionArn"] = runtime_version_arn(live.key.region, live.runtime)
-        record |= {"functionName": live.key.name, "functionVersion": live.version}
-        return None if self._quiet else _event("platform.initStart", record)
+        return record | {"functionName": live.key.name, "functionVersion": live.version}
 
     def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
         """See ``Lines``."""
@@ -144,6 +195,9 @@ class JsonLines:
         }
         if report.init_ms is not None:
             metrics["initDurationMs"] = round(report.init_ms, 3)
+        if report.restored is not None:
+            metrics["restoreDurationMs"] = round(report.restored.duration_ms, 3)
+            metrics["billedRestoreDurationMs"] = report.restored.billed_ms
         record: dict[str, Any] = {"requestId": report.request_id, "metrics": metrics, "status": report.status}
         if report.error_type is not None:
             record["errorType"] = report.error_type

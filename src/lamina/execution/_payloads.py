@@ -11,6 +11,11 @@ from lamina.sandbox import Exit
 MAX_RESPONSE_BYTES = 6_291_556
 _SIGNAL_NAMES = {4: "illegal instruction", 6: "aborted", 7: "bus error", 8: "floating point exception"}
 _SIGNAL_NAMES |= {9: "killed", 11: "segmentation fault", 15: "terminated"}
+_INIT_CODES = {
+    "Sandbox.Timedout": "FunctionError.InitTimeout",
+    "Runtime.ExitError": "FunctionError.RuntimeInitError",
+    "Runtime.InvalidEntrypoint": "FunctionError.InvalidEntryPoint",
+}
 
 
 def _payload(error_type: str, message: str) -> bytes:
@@ -83,3 +88,18 @@ def init_error(body: bytes, request_id: str) -> bytes:
     if not isinstance(error, dict) or error.get("errorType") != "Runtime.InvalidEntrypoint":
         return body
     return invalid_entrypoint(request_id, str(error.get("errorMessage")))
+
+
+def init_reason(payload: bytes) -> tuple[str, str]:
+    """The StateReasonCode and the StateReason of a version that cannot be initialised, from its error payload."""
+    try:
+        error = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        error = None
+    if not isinstance(error, dict):
+        return "FunctionError", "The function could not be initialised."
+    code = _INIT_CODES.get(str(error.get("errorType")), "FunctionError")
+    if code == "FunctionError.InitTimeout":
+        return code, "The function was not initialised in time."
+    message = str(error.get("errorMessage") or "The function could not be initialised.")
+    return code, message.removeprefix("RequestId:  Error: ")

@@ -57,7 +57,7 @@ class Pool:
 
     async def warm(self, count: int) -> None:
         """Start ``count`` environments at the same time and wait for them; those that fail are not replaced."""
-        tasks = [self._begin_start() for _ in range(count)]
+        tasks = self.begin(count)
         if tasks:
             await asyncio.wait(tasks)
 
@@ -67,6 +67,15 @@ class Pool:
         for environment in spent:
             self.idle.remove(environment)
             environment.end()
+
+    def begin(self, count: int) -> list[asyncio.Task[None]]:
+        """Start ``count`` environments in the background."""
+        return [self._begin_start() for _ in range(count)]
+
+    @property
+    def starting(self) -> int:
+        """How many environments are being started."""
+        return self._starting
 
     def retire(self) -> None:
         """Give no new work to this pool."""

@@ -32,6 +32,7 @@ _MAX_HEAD = 1_048_576
 _MOST_HEADERS = 64
 _MAX_HEADER = 4096
 _MODE = b"lambda-runtime-function-response-mode"
+_RESTORED = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 _REASONS = {400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 413: b"Payload Too Large"}
 
 
@@ -46,6 +47,12 @@ class RuntimeEvents(StreamEvents, Protocol):
 
     def on_side_request(self, request: SideRequest) -> bytes | None:
         """A request of another API; None is an answer that comes later. Raises ``Rejected``."""
+
+    def on_restore_next(self, connection: RuntimeConnection) -> None:
+        """The runtime may be frozen now, and waits for its restoring on this connection. Raises ``Rejected``."""
+
+    def on_restore_error(self, body: bytes) -> None:
+        """An after-restore hook has failed. Raises ``Rejected``."""
 
     def on_disconnect(self, connection: RuntimeConnection) -> None:
         """The connection is gone."""
@@ -96,6 +103,12 @@ class RuntimeConnection(asyncio.Protocol):
     def send(self, answer: bytes) -> None:
         """Send the whole answer to a request that waited for it."""
         self._held.append(answer)
+        self._flush()
+
+    def send_restored(self) -> None:
+        """Answer the pending ``restore/next``."""
+        self._waits = False
+        self._held.append(_RESTORED)
         self._flush()
 
     def close(self) -> None:
@@ -227,6 +240,12 @@ class RuntimeConnection(asyncio.Protocol):
         elif method == b"POST" and url == b"/2018-06-01/runtime/init/error":
             self._held.append(_ACCEPTED)
             self._environment.on_init_error(b"".join(self._body))
+        elif method == b"GET" and url == b"/2018-06-01/runtime/restore/next":
+            self._environment.on_restore_next(self)
+            self._waits = True
+        elif method == b"POST" and url == b"/2018-06-01/runtime/restore/error":
+            self._environment.on_restore_error(b"".join(self._body))
+            self._held.append(_ACCEPTED)
         elif not url.startswith(_PREFIX):
             self._pass_on(method, url)
         else:

@@ -24,15 +24,18 @@ class Spares:
         self._starting: dict[str, int] = defaultdict(int)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def take(self, runtime: Runtime) -> Sandbox:
-        """A generic sandbox of the runtime: one that waits, or in a burst a fork of the runtime's template."""
+    async def take(self, runtime: Runtime, *, fork: bool = True) -> Sandbox:
+        """A generic sandbox of the runtime: one that waits, or in a burst a fork of the runtime's template.
+
+        Without ``fork`` it is always a process of its own, with its own hash seed.
+        """
         ready = self._ready[runtime.key]
         while ready:
             sandbox = ready.popleft()
             if not sandbox.exited.done():
                 return sandbox
             sandbox.close()
-        return await self._launcher.start(self._generic(runtime), fork=True)
+        return await self._launcher.start(self._generic(runtime), fork=fork)
 
     def refill(self, runtime: Runtime) -> None:
         """Start what is missing, in the background; end what waits for the same name with another interpreter."""

@@ -110,7 +110,7 @@ class Starter:
             stream_name, stream = self._open_stream(live, runtime.version_label)
             generic = self._takes_generic(runtime) and not needs_fresh_process(live.variables)
             if generic:
-                sandbox = await self._spares.take(runtime)
+                sandbox = await self._spares.take(runtime, fork=live.initialization != "snap-start")
             else:
                 sandbox = await self._fresh(live, runtime, binds, limits, stream_name)
             ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
@@ -139,6 +139,10 @@ class Starter:
             self.expect(live.runtime)
         await self._supply.tree(live)
         await self._compiler.compile(live, runtime, ancestor)
+
+    def version_label(self, live: LiveVersion) -> str:
+        """What names the version of a zip function's runtime in the log. Raises ``RuntimeUnavailable``."""
+        return self._runtimes.resolve(live.runtime, live.architecture).version_label
 
     def expect(self, runtime_name: str) -> None:
         """Have spares ready for the runtime from now on."""

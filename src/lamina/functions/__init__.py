@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from lamina.functions._functions import Functions, machine_architecture
-from lamina.functions._live import Call, Cutover, FunctionKey, LiveVersion, Route, Secrets
+from lamina.functions._live import Allocation, Call, Cutover, FunctionKey, LiveVersion, Provision, Route, Secrets
 from lamina.functions._plane import Handler
 from lamina.functions._views import runtime_version_arn
 
 __all__ = [
+    "Allocation",
     "Call",
     "Cutover",
     "FunctionKey",
     "Functions",
     "Handler",
     "LiveVersion",
+    "Provision",
     "Route",
     "Secrets",
     "machine_architecture",

@@ -13,11 +13,13 @@ from lamina.functions._messages import alias_arn_not_found, alias_exists, alias_
 from lamina.functions._pages import page, page_size, page_start
 from lamina.functions._plane import Answer, Params, Plane, target_of
 from lamina.functions._policies import delete_policy
+from lamina.functions._provisioned import check_alias_move
 from lamina.functions._records import LATEST, Alias, Function
 from lamina.functions._rules import check_revision
 from lamina.functions._store import (
     aliases_from,
     delete_alias,
+    delete_provisioned,
     find_alias,
     find_function,
     find_version,
@@ -60,7 +62,15 @@ async def get_alias(plane: Plane, call: Call, params: Params) -> Answer:
 async def update_alias(plane: Plane, call: Call, params: Params) -> Answer:
     """UpdateAlias: the given members change, the RevisionId always."""
     key = target_of(call, "UpdateAlias", params).function
-    alias = await plane.deployments.switch(key, lambda transaction: _update(transaction, key, params))
+    changed, moves = await plane.state.read(lambda reader: _changed(reader, key, params))
+    try:
+        if moves:
+            # Its environments are ready at the new place before anybody is sent there.
+            await plane.provisioning.move(key, changed)
+        alias = await plane.deployments.switch(key, lambda transaction: _update(transaction, key, params))
+    finally:
+        if moves:
+            plane.provisioning.apply(key)
     return alias_answer(key, alias)
 
 
@@ -73,8 +83,10 @@ async def remove_alias(plane: Plane, call: Call, params: Params) -> Answer:
         if function is not None:
             delete_alias(transaction, function, params["Name"])
             delete_policy(transaction, function, params["Name"])
+            delete_provisioned(transaction, function, params["Name"])
 
-    await plane.deployments.switch(key, work)
+    await plane.deployments.switch(key, work, whole_account=True)
+    plane.provisioning.apply(key)
     return {}
 
 
@@ -132,8 +144,15 @@ def _create(transaction: Transaction, key: FunctionKey, alias: Alias) -> None:
 
 
 def _update(transaction: Transaction, key: FunctionKey, params: Mapping[str, Any]) -> Alias:
-    function = find_function(transaction, key)
-    current = None if function is None else find_alias(transaction, function, params["Name"])
+    alias, _ = _changed(transaction, key, params)
+    save_alias(transaction, need_function(transaction, key), alias)
+    return alias
+
+
+def _changed(reader: Reader, key: FunctionKey, params: Mapping[str, Any]) -> tuple[Alias, bool]:
+    """What an alias becomes, and whether provisioned concurrency moves with it."""
+    function = find_function(reader, key)
+    current = None if function is None else find_alias(reader, function, params["Name"])
     if function is None or current is None:
         raise alias_not_found(key, params["Name"])
     check_revision(params.get("RevisionId"), current.revision_id)
@@ -146,9 +165,9 @@ def _update(transaction: Transaction, key: FunctionKey, params: Mapping[str, Any
         revision_id=new_revision_id(),
     )
     _check_routing(alias)
-    _check_versions(transaction, function, alias)
-    save_alias(transaction, function, alias)
-    return alias
+    _check_versions(reader, function, alias)
+    moved = (alias.version, alias.additional) != (current.version, current.additional)
+    return alias, moved and check_alias_move(reader, function, alias)
 
 
 def _check_versions(reader: Reader, function: Function, alias: Alias) -> None:

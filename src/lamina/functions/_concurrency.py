@@ -10,7 +10,15 @@ from lamina.functions._messages import function_not_found, functions_only
 from lamina.functions._names import Target
 from lamina.functions._plane import Answer, Params, Plane, target_of
 from lamina.functions._records import LATEST, Function, Usage
-from lamina.functions._store import add_usage, find_function, need_function, save_function, usage_of
+from lamina.functions._store import (
+    add_usage,
+    all_provisioned,
+    find_function,
+    need_function,
+    provisioned_in_account,
+    save_function,
+    usage_of,
+)
 from lamina.state import Reader, Transaction
 
 _UNZIPPED_BYTES = 262_144_000
@@ -65,9 +73,11 @@ def _reserve(transaction: Transaction, target: Target, wanted: int, limit: int) 
     if function is None:
         raise function_not_found(f"{target.key.arn}:{LATEST}")
     _check_unqualified(target)
+    _check_total(transaction, function, wanted)
     usage = usage_of(transaction, target.key.account_id, target.key.region)
     others = usage.reserved_concurrency - (function.reserved_concurrency or 0)
-    least = _least_unreserved(limit)
+    others += _provisioned_by_others(transaction, function)
+    least = least_unreserved(limit)
     if others + wanted > limit - least:
         raise InvalidParameterValueException(
             "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
@@ -77,7 +87,25 @@ def _reserve(transaction: Transaction, target: Target, wanted: int, limit: int) 
     _save(transaction, function, wanted)
 
 
-def _least_unreserved(limit: int) -> int:
+def _provisioned_by_others(reader: Reader, function: Function) -> int:
+    total = provisioned_in_account(reader, function.key.account_id, function.key.region)
+    if function.reserved_concurrency is None:
+        total -= sum(each.requested for each in all_provisioned(reader, function))
+    return total
+
+
+def _check_total(reader: Reader, function: Function, reserved: int) -> None:
+    """Refuse a reservation below what the function has provisioned (API notes, 14.4)."""
+    total = sum(each.requested for each in all_provisioned(reader, function))
+    if reserved < total:
+        raise InvalidParameterValueException(
+            f" ReservedConcurrentExecutions  {reserved} should not be lower than "
+            f"function's total provisioned concurrency [{total}].",
+            typed=False,
+        )
+
+
+def least_unreserved(limit: int) -> int:
     """What must stay for functions that reserve nothing: 100, and 10 in the small accounts that AWS gives out."""
     return 100 if limit >= 1000 else 10
 

@@ -13,6 +13,7 @@ from lamina.functions._store import (
     alias_to_version,
     all_versions,
     delete_function,
+    delete_provisioned,
     delete_version,
     find_version,
     need_function,
@@ -27,10 +28,12 @@ async def remove_function(plane: Plane, call: Call, params: Params) -> Answer:
     key = target.key
     if qualifier is None:
         retired = await plane.state.read(lambda reader: _deployments(reader, key))
-        await plane.deployments.switch(key, lambda transaction: _remove(transaction, key), retired)
+        await plane.deployments.switch(key, lambda transaction: _remove(transaction, key), retired, whole_account=True)
     else:
         retired = await plane.state.read(lambda reader: _version_deployment(reader, key, qualifier))
-        await plane.deployments.switch(key, lambda transaction: _remove_version(transaction, key, qualifier), retired)
+        await plane.deployments.switch(
+            key, lambda transaction: _remove_version(transaction, key, qualifier), retired, whole_account=True
+        )
     return {"StatusCode": 204}
 
 
@@ -74,6 +77,7 @@ def _remove_version(transaction: Transaction, key: FunctionKey, number: str) -> 
     _check_unreferenced(transaction, function, number)
     delete_version(transaction, function, number)
     delete_policy(transaction, function, number)
+    delete_provisioned(transaction, function, number)
     add_usage(transaction, key, Usage(code_size=-version.configuration.code_size))
 
 

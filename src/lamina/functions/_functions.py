@@ -38,6 +38,13 @@ from lamina.functions._live import Call, Cutover, LiveVersion, Route, Secrets
 from lamina.functions._names import parse_target
 from lamina.functions._plane import Answer, Locate, Operations, Params, Plane
 from lamina.functions._policies import add_permission, get_policy, remove_permission
+from lamina.functions._provisioned import (
+    delete_provisioned_concurrency_config,
+    get_provisioned_concurrency_config,
+    list_provisioned_concurrency_configs,
+    put_provisioned_concurrency_config,
+)
+from lamina.functions._provisioning import Provisioning
 from lamina.functions._reading import (
     get_function,
     get_function_configuration,
@@ -47,6 +54,7 @@ from lamina.functions._rollback import list_deployments, rollback_function
 from lamina.functions._routing import route_of
 from lamina.functions._secrets import revealed
 from lamina.functions._settle import FunctionLedger
+from lamina.functions._snap_start import SnapStart
 from lamina.functions._update import update_function_code, update_function_configuration
 from lamina.functions._versions import list_versions_by_function, publish_version
 from lamina.settings import Settings
@@ -63,6 +71,7 @@ _OPERATIONS: Mapping[str, Callable[[Plane, Call, Params], Awaitable[Answer]]] = 
         "DeleteFunction": remove_function,
         "DeleteFunctionCodeSigningConfig": delete_function_code_signing_config,
         "DeleteFunctionConcurrency": delete_function_concurrency,
+        "DeleteProvisionedConcurrencyConfig": delete_provisioned_concurrency_config,
         "GetAccountSettings": get_account_settings,
         "GetAlias": get_alias,
         "GetCodeSigningConfig": get_code_signing_config,
@@ -71,15 +80,18 @@ _OPERATIONS: Mapping[str, Callable[[Plane, Call, Params], Awaitable[Answer]]] = 
         "GetFunctionConcurrency": get_function_concurrency,
         "GetFunctionConfiguration": get_function_configuration,
         "GetPolicy": get_policy,
+        "GetProvisionedConcurrencyConfig": get_provisioned_concurrency_config,
         "ListAliases": list_aliases,
         "ListCodeSigningConfigs": list_code_signing_configs,
         "ListFunctions": list_functions,
         "ListFunctionsByCodeSigningConfig": list_functions_by_code_signing_config,
+        "ListProvisionedConcurrencyConfigs": list_provisioned_concurrency_configs,
         "ListTags": list_tags,
         "ListVersionsByFunction": list_versions_by_function,
         "PublishVersion": publish_version,
         "PutFunctionCodeSigningConfig": put_function_code_signing_config,
         "PutFunctionConcurrency": put_function_concurrency,
+        "PutProvisionedConcurrencyConfig": put_provisioned_concurrency_config,
         "RemovePermission": remove_permission,
         "TagResource": tag_resource,
         "UntagResource": untag_resource,
@@ -121,7 +133,10 @@ class Functions:
             cutover=cutover,
             ledger=FunctionLedger(),
             update_window=settings.update_window / 1000,
+            settled=lambda key: self._snap_start.look(key),
         )
+        self._snap_start = SnapStart(state, cutover, self.deployments.spawn)
+        self._provisioning = Provisioning(state, cutover, self.deployments.spawn)
         self._plane = Plane(
             state=state,
             deployments=self.deployments,
@@ -129,6 +144,8 @@ class Functions:
             secrets=secrets,
             locate=locate,
             architecture=architecture or machine_architecture(),
+            snap_start=self._snap_start,
+            provisioning=self._provisioning,
         )
 
     def operations(self) -> Operations:
@@ -152,6 +169,8 @@ class Functions:
         """Finish what the last end of the server has left; before the first request."""
         await self._state.write(assume_available)
         await self.deployments.recover()
+        await self._snap_start.recover()
+        await self._provisioning.recover()
 
     async def note_availability(self, live: LiveVersion, reason: VersionUnavailable | None) -> None:
         """Show that a version cannot be started, and why, or with None that it can again."""

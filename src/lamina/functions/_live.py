@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+Initialization = Literal["on-demand", "provisioned-concurrency", "snap-start"]
+"""How an environment comes to be: the values of AWS_LAMBDA_INITIALIZATION_TYPE."""
 
 
 class FunctionKey(NamedTuple):
@@ -53,6 +56,8 @@ class LiveVersion:
     An image function has ``package_type`` Image, no runtime, handler and package, but ``image`` (its digest,
     ``sha256:…``) and ``image_source`` (the resolved URI that it can be fetched from again). ``entry_point``,
     ``command`` and ``working_directory`` are its ImageConfig; None leaves the image's own.
+
+    ``initialization`` is ``snap-start`` for a published version with SnapStart.
     """
 
     key: FunctionKey
@@ -80,6 +85,21 @@ class LiveVersion:
     entry_point: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     working_directory: str | None = None
+    initialization: Initialization = "on-demand"
+
+
+class Allocation(NamedTuple):
+    """How many provisioned environments a version is to have."""
+
+    live: LiveVersion
+    environments: int
+
+
+class Provision(NamedTuple):
+    """How many provisioned environments a version has, and why there are not more: a StatusReason, or None."""
+
+    ready: int = 0
+    failure: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +108,8 @@ class Route:
 
     ``targets`` are (cumulative weight in 0..1, version) pairs, ascending, the last weight 1.0. ``invoked_arn`` is
     what the function's context shows: the ARN as invoked. ``reserved_concurrency`` is None when none is set;
-    ``reserved_in_account`` is what all functions of the account and Region have reserved together.
+    ``reserved_in_account`` is what all functions of the account and Region have reserved together, and what functions
+    without a reservation have provisioned.
     """
 
     key: FunctionKey
@@ -126,6 +147,24 @@ class Cutover(Protocol):
 
         A function that fails to initialise raises nothing: its failure is in its log and the pool stays cold.
         """
+
+    async def snapshot(self, live: LiveVersion) -> None:
+        """Initialise a SnapStart version and keep it frozen.
+
+        Raises VersionUnavailable with the reason why it cannot be initialised.
+        """
+
+    def restock(self, live: LiveVersion) -> None:
+        """Initialise a SnapStart version again, in the background, after a start of the server."""
+
+    def provision(self, key: FunctionKey, allocations: Sequence[Allocation]) -> None:
+        """Give the function exactly these provisioned environments; they start and end in the background."""
+
+    async def provisioned(self, key: FunctionKey) -> None:
+        """Wait until each provisioned environment of the function is ready or has failed."""
+
+    def provision_of(self, deployment: str) -> Provision:
+        """What a version has of its provisioned environments now."""
 
     def switch(
         self, key: FunctionKey, retire: Set[str] = frozenset(), *, whole_account: bool = False

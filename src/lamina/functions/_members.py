@@ -11,6 +11,7 @@ import orjson
 from lamina.errors import InvalidParameterValueException
 from lamina.functions._messages import not_yet
 from lamina.functions._records import Configuration
+from lamina.functions._snap_start import check_snap_start
 
 _ENVIRONMENT_BYTES = 4096
 
@@ -67,7 +68,6 @@ _ENDED = frozenset(
 
 # The value of a member that asks for nothing, beside the empty ones.
 _DEFAULTS: Mapping[str, object] = {
-    "SnapStart": {"ApplyOn": "None"},
     "TracingConfig": {"Mode": "PassThrough"},
 }
 
@@ -88,6 +88,7 @@ CONFIGURATION = frozenset(
         "MemorySize",
         "Role",
         "Runtime",
+        "SnapStart",
         "Timeout",
     }
 )
@@ -208,7 +209,9 @@ def with_members(configuration: Configuration, params: Mapping[str, Any], sealed
         environment=configuration.environment if sealed is None else sealed,
         kms_key=_given(params, "KMSKeyArn", configuration.kms_key),
         image_config=_image_config(params, configuration.image_config),
+        snap_start=_given(params.get("SnapStart") or {}, "ApplyOn", configuration.snap_start),
     )
+    check_snap_start(changed)
     return with_logging(changed, params)
 
 

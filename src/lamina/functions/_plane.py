@@ -9,6 +9,8 @@ from typing import Any
 from lamina.deploy import Deployments
 from lamina.functions._live import Call, FunctionKey, Secrets
 from lamina.functions._names import Target, parse_target
+from lamina.functions._provisioning import Provisioning
+from lamina.functions._snap_start import SnapStart
 from lamina.settings import Settings
 from lamina.state import State
 
@@ -31,6 +33,8 @@ class Plane:
     secrets: Secrets
     locate: Locate
     architecture: str
+    snap_start: SnapStart
+    provisioning: Provisioning
 
 
 def target_of(call: Call, operation: str, params: Params) -> Target:

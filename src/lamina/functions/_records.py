@@ -51,6 +51,12 @@ class Configuration:
     image_uri: str = ""
     resolved_image_uri: str = ""
     image_config: Mapping[str, Any] | None = None
+    snap_start: str = "None"
+
+    @property
+    def optimised(self) -> bool:
+        """Whether its published versions are initialised before they are invoked (SnapStart)."""
+        return self.snap_start == "PublishedVersions"
 
     @property
     def stored(self) -> str:
@@ -146,6 +152,15 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionedConfig:
+    """The provisioned concurrency that a version or an alias is to have."""
+
+    qualifier: str
+    requested: int
+    last_modified: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What an account holds in a Region."""
 
@@ -181,6 +196,7 @@ def live(key: FunctionKey, number: str, configuration: Configuration) -> LiveVer
         entry_point=_texts(configuration, "EntryPoint"),
         command=_texts(configuration, "Command"),
         working_directory=(configuration.image_config or {}).get("WorkingDirectory"),
+        initialization="snap-start" if configuration.optimised and number != LATEST else "on-demand",
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from lamina.errors import SnapStartNotReadyException
 from lamina.functions._live import LiveVersion, Route
 from lamina.functions._messages import function_not_found, wrong_state
 from lamina.functions._names import Target
 from lamina.functions._records import INVOCABLE, LATEST, Alias, Function, live
 from lamina.functions._rules import is_unqualified
-from lamina.functions._store import find_alias, find_function, find_version, usage_of
+from lamina.functions._store import find_alias, find_function, find_version, provisioned_in_account, usage_of
 from lamina.state import Reader
 
 
@@ -17,12 +18,13 @@ def route_of(reader: Reader, target: Target) -> Route:
     targets = None if function is None else _targets(reader, function, target.qualifier)
     if function is None or targets is None:
         raise function_not_found(f"{target.key.arn}:{target.qualifier or LATEST}")
+    account = target.key[:2]
     return Route(
         key=target.key,
         invoked_arn=target.arn,
         targets=targets,
         reserved_concurrency=function.reserved_concurrency,
-        reserved_in_account=usage_of(reader, target.key.account_id, target.key.region).reserved_concurrency,
+        reserved_in_account=usage_of(reader, *account).reserved_concurrency + provisioned_in_account(reader, *account),
     )
 
 
@@ -58,5 +60,7 @@ def _published(reader: Reader, function: Function, number: str) -> LiveVersion |
     if version is None:
         return None
     if version.state.value not in INVOCABLE:
+        if version.state.value == "Pending" and version.configuration.optimised:
+            raise SnapStartNotReadyException
         raise wrong_state(version.state.value)
     return live(function.key, version.number, version.configuration)

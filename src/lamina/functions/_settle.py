@@ -32,7 +32,9 @@ class FunctionLedger:
         function = _current(transaction, deployment)
         if function is None:
             return False
-        settle_versions(transaction, function, function.shown.deployment, ACTIVE)
+        if not function.shown.optimised:
+            # With SnapStart they are Pending until they have been initialised.
+            settle_versions(transaction, function, function.shown.deployment, ACTIVE)
         settled = replace(
             function,
             state=ACTIVE,

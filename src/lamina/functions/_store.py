@@ -17,6 +17,7 @@ from lamina.functions._records import (
     Alias,
     Configuration,
     Function,
+    ProvisionedConfig,
     Status,
     Usage,
     Version,
@@ -96,6 +97,17 @@ def all_versions(reader: Reader, function: Function) -> list[Version]:
     return [_version(row) for row in reader.all("versions_all", function_id=function.function_id)]
 
 
+def snap_start_versions(reader: Reader, function: Function) -> list[tuple[str, Version]]:
+    """The versions with SnapStart, the newest first, each after the deployment of $LATEST that it was made from."""
+    rows = reader.all("versions_snap_start", function_id=function.function_id)
+    return [(row["edition"], _version(row)) for row in rows]
+
+
+def snap_start_functions(reader: Reader) -> list[Function]:
+    """The functions that have versions with SnapStart."""
+    return [_function(row) for row in reader.all("functions_snap_start")]
+
+
 def insert_version(transaction: Transaction, function: Function, version: Version, edition: str) -> None:
     """Store a new version, published from the deployment ``edition`` of $LATEST."""
     transaction.run(
@@ -109,6 +121,7 @@ def insert_version(transaction: Transaction, function: Function, version: Versio
         edition=edition,
         configuration=_dump(version.configuration),
         package=version.configuration.stored,
+        snap_start=int(version.configuration.optimised),
     )
 
 
@@ -197,6 +210,44 @@ def find_qualified(reader: Reader, function: Function, qualifier: str | None) ->
         return version
     alias = find_alias(reader, function, qualifier)
     return None if alias is None else find_version(reader, function, alias.version)
+
+
+def find_provisioned(reader: Reader, function: Function, qualifier: str) -> ProvisionedConfig | None:
+    """The provisioned concurrency of a version or an alias, or None."""
+    row = reader.one("provisioned_one", function_id=function.function_id, qualifier=qualifier)
+    return None if row is None else _provisioned(row)
+
+
+def all_provisioned(reader: Reader, function: Function) -> list[ProvisionedConfig]:
+    """All provisioned concurrency of a function, by qualifier."""
+    return [_provisioned(row) for row in reader.all("provisioned_all", function_id=function.function_id)]
+
+
+def save_provisioned(transaction: Transaction, function: Function, config: ProvisionedConfig) -> None:
+    """Store provisioned concurrency, new or not."""
+    transaction.run(
+        "provisioned_save",
+        function_id=function.function_id,
+        qualifier=config.qualifier,
+        requested=config.requested,
+        last_modified=config.last_modified,
+    )
+
+
+def delete_provisioned(transaction: Transaction, function: Function, qualifier: str) -> None:
+    """Remove the provisioned concurrency of a version or an alias, if there is any."""
+    transaction.run("provisioned_delete", function_id=function.function_id, qualifier=qualifier)
+
+
+def provisioned_functions(reader: Reader) -> list[Function]:
+    """The functions that have provisioned concurrency."""
+    return [_function(row) for row in reader.all("provisioned_functions")]
+
+
+def provisioned_in_account(reader: Reader, account_id: str, region: str) -> int:
+    """What the functions without reserved concurrency have provisioned together."""
+    row = reader.one("provisioned_in_account", account_id=account_id, region=region)
+    return 0 if row is None else int(row["requested"])
 
 
 def tags_of(reader: Reader, function: Function) -> dict[str, str]:
@@ -297,6 +348,10 @@ def _alias(row: Row) -> Alias:
         additional=None if additional is None else (additional, row["additional_weight"]),
         revision_id=row["revision_id"],
     )
+
+
+def _provisioned(row: Row) -> ProvisionedConfig:
+    return ProvisionedConfig(qualifier=row["qualifier"], requested=row["requested"], last_modified=row["last_modified"])
 
 
 def _status(row: Row, column: str) -> Status:

@@ -10,7 +10,7 @@ from lamina.functions._live import Call, FunctionKey
 from lamina.functions._messages import other_code, wrong_state
 from lamina.functions._pages import page, page_size, page_start
 from lamina.functions._plane import Answer, Params, Plane, target_of
-from lamina.functions._records import ACTIVE, INVOCABLE, LATEST, SUCCESSFUL, Function, Version
+from lamina.functions._records import ACTIVE, CREATING, INVOCABLE, LATEST, SUCCESSFUL, Function, Version
 from lamina.functions._rules import check_publish_to, check_revision, check_settled, check_storage, publish
 from lamina.functions._store import need_function, save_function, version_of_edition, versions_from
 from lamina.functions._views import configuration_answer, listed_answer
@@ -23,6 +23,8 @@ async def publish_version(plane: Plane, call: Call, params: Params) -> Answer:
     check_publish_to(params)
     limit = plane.settings.code_storage
     version = await plane.state.write(lambda transaction: _publish(transaction, key, params, limit))
+    if version.state == CREATING:
+        plane.snap_start.look(key)
     return configuration_answer(key, version, version.number)
 
 
@@ -65,7 +67,8 @@ def _publish(transaction: Transaction, key: FunctionKey, params: Mapping[str, An
     configuration = function.shown
     if params.get("Description") is not None:
         configuration = replace(configuration, description=params["Description"])
-    function, version = publish(transaction, function, configuration, ACTIVE, SUCCESSFUL)
+    state, update = (CREATING, None) if configuration.optimised else (ACTIVE, SUCCESSFUL)
+    function, version = publish(transaction, function, configuration, state, update)
     save_function(transaction, function)
     return version
 

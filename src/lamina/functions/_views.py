@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from lamina.functions._live import FunctionKey
-from lamina.functions._records import Alias, Configuration, Status, Version
+from lamina.functions._records import INVOCABLE, LATEST, Alias, Configuration, Status, Version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def _members(key: FunctionKey, version: Version, qualifier: str | None) -> dict[
         "PackageType": configuration.package_type,
         "Architectures": [configuration.architecture],
         "EphemeralStorage": {"Size": configuration.ephemeral_storage},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": {"ApplyOn": configuration.snap_start, "OptimizationStatus": _optimization(version)},
         "LoggingConfig": _logging(configuration),
     }
     if configuration.environment is not None:
@@ -81,6 +81,12 @@ def _members(key: FunctionKey, version: Version, qualifier: str | None) -> dict[
     if configuration.image_config:
         answer["ImageConfigResponse"] = {"ImageConfig": dict(configuration.image_config)}
     return answer | {member: value for member, value in _optional(configuration).items() if value}
+
+
+def _optimization(version: Version) -> str:
+    """On for a version that is initialised; $LATEST never is (API notes, 19.1)."""
+    ready = version.number != LATEST and version.state.value in INVOCABLE
+    return "On" if ready and version.configuration.optimised else "Off"
 
 
 def _optional(configuration: Configuration) -> dict[str, str]:

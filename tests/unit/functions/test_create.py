@@ -169,7 +169,6 @@ async def test_more_than_fifty_mebibytes(world: World) -> None:
         ("FileSystemConfigs", [{"Arn": "a", "LocalMountPath": "/mnt/x"}]),
         ("Layers", ["arn"]),
         ("DeadLetterConfig", {"TargetArn": "arn:aws:sqs:eu-west-1:123456789012:q"}),
-        ("SnapStart", {"ApplyOn": "PublishedVersions"}),
         ("TracingConfig", {"Mode": "Active"}),
         ("CapacityProviderConfig", {"LambdaManagedInstancesCapacityProviderConfig": {"CapacityProviderArn": "a"}}),
         ("DurableConfig", {"ExecutionTimeout": 1}),

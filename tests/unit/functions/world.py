@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 from lamina.blobs import BlobMissing
 from lamina.deploy import Rooms, Sealing
 from lamina.errors import InvalidParameterValueException, KMSDisabledException, VersionUnavailable
-from lamina.functions import Call, FunctionKey, Functions, LiveVersion, Route
+from lamina.functions import Allocation, Call, FunctionKey, Functions, LiveVersion, Provision, Route
 from lamina.objects import ObjectLocation
 from lamina.settings import Settings
 from lamina.state import State
@@ -170,6 +170,15 @@ class FakeCutover:
         self.prepared: list[LiveVersion] = []
         self.failure: Exception | None = None
         self.missing: dict[str, str] = {}
+        self.frozen: list[LiveVersion] = []
+        self.restocked: list[LiveVersion] = []
+        self.snapshots = asyncio.Event()
+        self.snapshots.set()
+        self.unready: VersionUnavailable | None = None
+        self.allocations: dict[FunctionKey, list[Allocation]] = {}
+        self.provisions: list[dict[str, int]] = []
+        self.slow = False
+        self.broken: str | None = None
         self._open = asyncio.Event()
         self._open.set()
 
@@ -189,6 +198,27 @@ class FakeCutover:
         failure, self.failure = self.failure, None
         if failure is not None:
             raise failure
+
+    async def snapshot(self, live: LiveVersion) -> None:
+        await self.snapshots.wait()
+        if self.unready is not None:
+            raise self.unready
+        self.frozen.append(live)
+
+    def restock(self, live: LiveVersion) -> None:
+        self.restocked.append(live)
+
+    def provision(self, key: FunctionKey, allocations: Sequence[Allocation]) -> None:
+        self.allocations[key] = list(allocations)
+        self.provisions.append({live.version: count for live, count in allocations})
+
+    async def provisioned(self, key: FunctionKey) -> None:
+        pass
+
+    def provision_of(self, deployment: str) -> Provision:
+        counts = [count for each in self.allocations.values() for live, count in each if live.deployment == deployment]
+        ready = 0 if self.slow or self.broken else sum(counts)
+        return Provision(ready, self.broken)
 
     @asynccontextmanager
     async def switch(

@@ -7,7 +7,7 @@ the program of the environment; a template process may also import it, fork, and
 import os
 import sys
 
-from lamina_runtime import handlers, logs, specialise
+from lamina_runtime import handlers, logs, snapshots, specialise
 from lamina_runtime.faults import Fault, fault_of
 from lamina_runtime.invocation import Context, function_of, payload_of
 from lamina_runtime.marshal import Marshaller
@@ -24,6 +24,7 @@ def main():
     marshal = Marshaller(unicode=sys.version_info >= (3, 12))
     specialise.enter_task_root()
     handler = _initialise(os.environ.get("_HANDLER", ""), api, log, marshal)
+    snapshots.stand_still(os.environ, api, log, marshal)
     _serve(handler, api, log, marshal)
 
 

@@ -12,9 +12,11 @@ LIMIT 1;
 -- name: version_insert
 -- A new version.
 INSERT INTO versions (
-    function_id, version, state, state_reason, state_reason_code, revision_id, edition, configuration, package
+    function_id, version, state, state_reason, state_reason_code, revision_id, edition, configuration, package,
+    snap_start
 ) VALUES (
-    :function_id, :version, :state, :state_reason, :state_reason_code, :revision_id, :edition, :configuration, :package
+    :function_id, :version, :state, :state_reason, :state_reason_code, :revision_id, :edition, :configuration, :package,
+    :snap_start
 );
 
 -- name: versions_settle
@@ -45,3 +47,11 @@ LIMIT :count;
 -- name: versions_all
 -- All versions of a function.
 SELECT * FROM versions WHERE function_id = :function_id;
+
+-- name: versions_snap_start
+-- The versions of a function that are initialised when they are published, the newest first.
+SELECT * FROM versions WHERE function_id = :function_id AND snap_start = 1 ORDER BY version DESC;
+
+-- name: functions_snap_start
+-- The functions that have such versions.
+SELECT * FROM functions WHERE function_id IN (SELECT function_id FROM versions WHERE snap_start = 1);

@@ -83,6 +83,17 @@ class RuntimeApi:
         """Report that the function could not be initialised."""
         self._exchange([self._post("/init/error", body, error_type)])
 
+    def wait_for_restore(self):
+        """Tell that the process may be frozen, and wait until it has been thawed."""
+        request = "GET {}/restore/next HTTP/1.1\r\nHost: {}\r\n\r\n".format(_PATH, self._host).encode()
+        status = self._exchange([request])[0][0]
+        if status != 200:
+            raise RuntimeApiError("The server answered {} to the request to be restored.".format(status))
+
+    def fail_restore(self, error_type, body):
+        """Report that a hook after the restoring has failed."""
+        self._exchange([self._post("/restore/error", body, error_type)])
+
     def _post(self, path, body, error_type):
         head = "POST {}{} HTTP/1.1\r\nHost: {}\r\n".format(_PATH, path, self._host)
         if error_type is None:
