@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -96,3 +96,13 @@ def test_security_providers_and_certificates_are_there(functions: Functions, jav
     answer = functions.call(name, "text")
     assert answer["digest"] == "982d9e3eb996f559e633f4d194def3761d909f5a3b647d1a851fead67c32c9d1"
     assert answer["authorities"] > 10
+
+
+@pytest.mark.parametrize("level", ["B", "E"])
+def test_lives_with_the_limits_of_other_levels(start: Callable[..., Service], java: str, level: str) -> None:
+    """There the limit of memory counts what the virtual machine may write to, not what it has written to."""
+    functions = Functions(client(start("--isolation", level).address))
+    members = {"Runtime": java, "Code": jar(java), "MemorySize": 128, "Timeout": 30}
+    assert functions.call(functions.create("", Handler="example.Plain", **members), {"do": "loader"}) is True
+    exhausted = functions.fail(functions.create("", Handler="example.Failures::exhausted", **members))
+    assert exhausted["errorType"] == "java.lang.OutOfMemoryError"
