@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test quick lint bench lock clean
+.PHONY: install demo test quick lint bench lock java-jar clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,11 @@ $(VENV)/.bench: $(VENV)/.installed bench/requirements.lock
 lock:
 	uv pip compile --universal --generate-hashes --no-header --no-annotate --extra dev --python-version 3.11 \
 	    pyproject.toml -o requirements.lock
+
+# The bootstrap of the Java runtimes; with JDK 17 it comes out the same to the byte.
+JAVAC ?= javac
+java-jar: install
+	$(BIN)/python -m lamina.runtimes._java_jar $(JAVAC)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
