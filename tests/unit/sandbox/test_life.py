@@ -204,8 +204,8 @@ async def test_a_cpu_quota_follows_from_the_memory(tmp_path: Path) -> None:
 
 
 async def test_a_disk_that_was_being_formatted_when_all_was_killed_is_removed(tmp_path: Path) -> None:
-    ended = subprocess.Popen(["/bin/true"])
-    ended.wait()
+    ended = await asyncio.create_subprocess_exec("/bin/true")
+    await ended.wait()
     left, alive = tmp_path / f"disk-64.ext4.{ended.pid}", tmp_path / f"disk-64.ext4.{os.getpid()}"
     left.touch()
     alive.touch()
