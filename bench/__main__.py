@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import p1_warm, p2_throughput, p3_cold, p5_update, p6_large, p7_identical, p8_cutover, p9_files
+from bench import p1_warm, p2_throughput, p3_cold, p5_update, p6_large, p7_identical, p8_cutover, p9_files, snapstart
 from bench._bed import bed
 from bench._result import Result
 
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "P7": p7_identical.measure,
     "P8": p8_cutover.measure,
     "P9": p9_files.measure,
+    "SNAPSTART": snapstart.measure,
 }
 
 

@@ -33,14 +33,9 @@ class Bed:
 
     def create(self, name: str, source: str, **members: Any) -> None:
         """A Python function with one file, active."""
-        self.client.create_function(
-            FunctionName=name,
-            Runtime=RUNTIME,
-            Handler="app.handler",
-            Role=ROLE,
-            Code={"ZipFile": package({"app.py": source.encode()})},
-            **members,
-        )
+        code = {"ZipFile": package({"app.py": source.encode()})}
+        values = {"Runtime": RUNTIME, "Handler": "app.handler", "Role": ROLE, "Code": code, **members}
+        self.client.create_function(FunctionName=name, **values)
         self.client.get_waiter("function_active_v2").wait(FunctionName=name)
 
     def invoke(self, name: str) -> Any:

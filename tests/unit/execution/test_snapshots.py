@@ -279,3 +279,26 @@ async def test_an_old_one_is_replaced(starter: FakeStarter) -> None:
     await settle()
     assert starter.made[0].over
     assert starter.made[1].frozen
+
+
+async def test_an_extension_is_waited_for_before_the_snapshot(inside: Inside) -> None:
+    reader, writer = await asyncio.open_connection(*inside.sandbox.runtime_api.split(":"))
+    body = b'{"events":[]}'
+    head = b"POST /2020-01-01/extension/register HTTP/1.1\r\nHost: x\r\nLambda-Extension-Name: in\r\n"
+    writer.write(b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body))
+    answer = await reader.readuntil(b"\r\n\r\n")
+    identifier = next(
+        line.partition(b": ")[2] for line in answer.split(b"\r\n") if line.lower().startswith(b"lambda-extension-ident")
+    )
+    inside.writer.write(RESTORE)
+    initialising = asyncio.create_task(inside.environment.initialise())
+    await asyncio.sleep(0.05)
+    assert not initialising.done()
+    next_event = b"GET /2020-01-01/extension/event/next HTTP/1.1\r\nHost: x\r\nLambda-Extension-Identifier: %b\r\n\r\n"
+    writer.write(next_event % identifier)
+    await initialising
+    restoring = asyncio.create_task(inside.environment.restore(lambda _: None, lambda _: None, "python:3.12.v1"))
+    assert (await inside.answer())[0] == 200
+    inside.writer.write(NEXT)
+    await restoring
+    writer.close()
