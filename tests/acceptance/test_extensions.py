@@ -203,3 +203,48 @@ async def test_a_file_that_cannot_run_is_told(rig: Rig, folder: Path) -> None:
     payload, error = await rig.invoke()
     assert (payload["errorType"], error) == ("Extension.LaunchError", "Unhandled")
     assert payload["errorMessage"] == "RequestId: r1 Error: fork/exec /opt/extensions/closed: permission denied"
+
+
+# Takes telemetry at a port of its own and prints the kinds of the events, for the log.
+LISTENER = """
+import http.server, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        events = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with open("/tmp/seen", "a") as file:
+            for event in events:
+                file.write(json.dumps({"type": event["type"], "record": event["record"]}) + "\\n")
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+server = http.server.ThreadingHTTPServer(("sandbox.localdomain", 4243), Handler)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+me = ask("POST", "/2020-01-01/extension/register", json.dumps({"events": ["INVOKE", "SHUTDOWN"]}),
+         Lambda_Extension_Name="watcher")[1]["Lambda-Extension-Identifier"]
+wish = {"schemaVersion": "2022-12-13", "types": ["platform", "function", "extension"],
+        "buffering": {"timeoutMs": 25}, "destination": {"protocol": "HTTP", "URI": "http://sandbox.localdomain:4243"}}
+status = ask("PUT", "/2022-07-01/telemetry", json.dumps(wish), Lambda_Extension_Identifier=me)[0]
+print("subscribed:", status, flush=True)
+while True:
+    event = ask("GET", "/2020-01-01/extension/event/next", Lambda_Extension_Identifier=me)[2]
+    if event["eventType"] == "SHUTDOWN":
+        print("at the end:", sorted({json.loads(line)["type"] for line in open("/tmp/seen")}), flush=True)
+        break
+"""
+
+
+async def test_telemetry_comes_into_the_sandbox(rig: Rig, folder: Path) -> None:
+    await rig.deploy(image(folder, extension=LISTENER))
+    await rig.invoke()
+    await logged(rig, "subscribed: 200")
+    assert "TELEMETRY\tName: watcher\tState: Subscribed\tTypes: [Platform, Function, Extension]\n" in rig.logs.text
+    kinds: set[str] = set()
+    async with asyncio.timeout(20):
+        while "platform.report" not in kinds:
+            payload, _ = await rig.invoke()
+            kinds = {each["type"] for each in payload["seen"]}
+    assert kinds >= {"platform.initStart", "platform.initReport", "platform.extension", "platform.start",
+                     "platform.runtimeDone", "extension"}  # fmt: skip
+    await rig.deploy(image(folder))
+    await logged(rig, "at the end:")

@@ -21,6 +21,8 @@ from lamina.execution._runtime_api import RuntimeConnection
 from lamina.execution._side_requests import SideRequest
 from lamina.execution._streams import ResponseStream, Source
 from lamina.execution._surroundings import Connect
+from lamina.execution._telemetry import PATHS as TELEMETRY_PATHS
+from lamina.execution._telemetry import Telemetry
 from lamina.functions import LiveVersion
 from lamina.sandbox import Beside, Exit, Sandbox
 
@@ -86,6 +88,7 @@ class Environment:
         self._timer: asyncio.TimerHandle | None = None
         self._extensions: Extensions | None = None
         self._beside: Output | None = None
+        self._telemetry: Telemetry | None = None
         self._lingering: Callable[[], None] | None = None
         self._ending: asyncio.Task[None] | None = None
         if sandbox.beside is not None:
@@ -118,8 +121,7 @@ class Environment:
         assert self._state == "idle"
         assert self._waiting is not None
         if self.frozen:
-            self._sandbox.thaw()
-            self.frozen = False
+            self._thaw()
         self._state = "busy"
         self._invocation = invocation
         self._answered = False
@@ -135,12 +137,16 @@ class Environment:
         connection.send_next(invocation.request_id, _next_head(invocation, deadline_ms), invocation.payload)
         if self._extensions is not None:
             self._extensions.invoke(invocation, deadline_ms)
+        if self._telemetry is not None:
+            self._telemetry.start(invocation)
         self._output.write(self._lines.start(invocation.request_id))
         return outcome
 
     def freeze(self) -> None:
         """Stop the idle environment where it stands."""
         if self._state in ("idle", "snapshot") and not self.frozen:
+            if self._telemetry is not None:
+                self._telemetry.freeze()
             self._sandbox.freeze()
             self.frozen = True
 
@@ -156,8 +162,7 @@ class Environment:
         self._output.write(self._lines.restore_start(runtime_version))
         began = time.perf_counter()
         if self.frozen:
-            self._sandbox.thaw()
-            self.frozen = False
+            self._thaw()
         thawed = time.perf_counter()
         if self._state == "snapshot":
             await self._run_hooks()
@@ -206,7 +211,7 @@ class Environment:
             return
         if self._state == "initialising":
             self._init_ms = (time.perf_counter() - self._init_began) * 1000
-            self._introduce()
+            self._introduce(None)
             self._become_idle()
             if not self._ready.done():
                 self._ready.set_result(None)
@@ -223,7 +228,7 @@ class Environment:
         self._hooked = True
         if self._extensions is not None and not self._settle(self._extensions):
             return
-        self._introduce()
+        self._introduce(None)
         self._state = "snapshot"
         if not self._ready.done():
             self._ready.set_result(None)
@@ -292,7 +297,10 @@ class Environment:
             self._extensions = Extensions(self.live, self)
         if self._state != "initialising":
             self._extensions.close_registration()
-        return self._extensions.handle(request)
+        if request.path not in TELEMETRY_PATHS:
+            return self._extensions.handle(request)
+        name = self._extensions.name_of(request)
+        return self._told().handle(request, name)
 
     def on_settled(self) -> None:
         """The extensions have done what they had to do; perhaps the runtime has waited for them."""
@@ -310,9 +318,20 @@ class Environment:
         self._fail_init(payload)
         self._shut_down("FAILURE")
 
+    def _told(self) -> Telemetry:
+        if self._telemetry is None:
+            began = time.time() - (time.perf_counter() - self._init_began)
+            initialising = self._state == "initialising"
+            self._telemetry = Telemetry(self.live, self._sandbox.connect, began, open_=initialising)
+            self._output.follow(partial(self._telemetry.line, "function"))
+            if self._beside is not None:
+                self._beside.follow(partial(self._telemetry.line, "extension"))
+        return self._telemetry
+
     def _watch(self, beside: Beside) -> None:
         self._extensions = Extensions(self.live, self, beside.ended)
         self._beside = self._output.beside(beside.output)
+        self._told()
         for name, (_, path, number) in beside.refused.items():
             reason = _payloads.launch_reason(path, number)
             self._loop.call_soon(self.on_extension_error, self._extensions.refuse(name), reason)
@@ -338,12 +357,32 @@ class Environment:
             self._lingering()
         return True
 
-    def _introduce(self) -> None:
+    def _introduce(self, failed: Callable[[str], bytes] | None) -> None:
         """The environment is initialised, or it has failed: say with which extensions."""
-        if self._extensions is not None:
-            self._extensions.close_registration()
-            for each in self._extensions.all:
-                self._output.write(self._lines.extension(each.name, each.state, each.events, each.error_type))
+        if self._extensions is None:
+            return
+        self._extensions.close_registration()
+        known = [(each.name, each.state, each.events, each.error_type) for each in self._extensions.all]
+        for each in known:
+            self._output.write(self._lines.extension(*each))
+        if self._telemetry is None:
+            return
+        for name, logs, types in self._telemetry.subscriptions:
+            self._output.write(self._lines.subscription(name, types, logs=logs))
+        elapsed_ms = (time.perf_counter() - self._init_began) * 1000
+        error_type = None if failed is None else _payloads.error_type(failed(""))
+        self._telemetry.initialised(elapsed_ms, known, error_type)
+        if not self._telemetry.wanted:
+            for output in (self._output, self._beside):
+                if output is not None:
+                    output.follow(None)
+            self._telemetry = None
+
+    def _thaw(self) -> None:
+        self._sandbox.thaw()
+        self.frozen = False
+        if self._telemetry is not None:
+            self._telemetry.thaw()
 
     def _shut_down(self, reason: Reason) -> None:
         """End the environment: at once, or, if there are extensions, when they have come to their end."""
@@ -355,12 +394,13 @@ class Environment:
         if self._ending is not None:
             return
         if self.frozen:
-            self._sandbox.thaw()
-            self.frozen = False
+            self._thaw()
         if self._answered:
             self._state = "dead"
             self._on_dead(self)
-        self._ending = self._loop.create_task(_shutdown.shut_down(self._sandbox, self._extensions, reason))
+        self._ending = self._loop.create_task(
+            _shutdown.shut_down(self._sandbox, self._extensions, self._telemetry, reason)
+        )
 
     # What ends an invocation or the environment.
 
@@ -385,6 +425,9 @@ class Environment:
         assert self._outcome is not None
         self._answered = True
         self._cut = False
+        if self._telemetry is not None:
+            done_ms = (time.perf_counter() - self._began) * 1000
+            self._telemetry.runtime_done(self._invocation, done_ms, len(payload), status, error_type)
         if self._extensions is not None and not self._extensions.settled:
             self._linger(payload, function_error, status, error_type)
             return
@@ -441,6 +484,8 @@ class Environment:
             restored=restored,
         )
         self._output.write(self._lines.report(report))
+        if self._telemetry is not None:
+            self._telemetry.report(report)
 
     def _become_idle(self) -> None:
         self._deadline = math.inf
@@ -479,7 +524,7 @@ class Environment:
 
     def _fail_init(self, payload: Callable[[str], bytes]) -> None:
         if not self._ready.done() and self._state != "restoring":
-            self._introduce()
+            self._introduce(payload)
         self._fail(InitFailed(payload))
 
     def _fail(self, error: Exception) -> None:
@@ -500,6 +545,8 @@ class Environment:
         """The runtime has ended: that is the answer, if anybody waits for one."""
         if self._state == "busy" and not self._answered and self._invocation is not None:
             payload = _payloads.exited(self._invocation.request_id, exit_)
+            if self._telemetry is not None:
+                self._telemetry.fault(_payloads.fault(self._invocation.request_id))
             self._finish(payload, _UNHANDLED, "error", "Runtime.ExitError")
         self._fail_init(lambda request_id: _payloads.exited(request_id, exit_))
 
@@ -510,6 +557,8 @@ class Environment:
         self._output.close()
         if self._beside is not None:
             self._beside.close()
+        if self._telemetry is not None:
+            self._telemetry.close()
         for connection in tuple(self._connections):
             connection.close()
         if self._server is not None:

@@ -65,6 +65,9 @@ class Lines(Protocol):
     def restore_report(self, restored: Restored) -> bytes | None:
         """An environment has gone on from its snapshot."""
 
+    def subscription(self, name: str, types: Sequence[str], *, logs: bool) -> bytes | None:
+        """An extension gets telemetry; ``logs``: over the Logs API."""
+
     def start(self, request_id: str) -> bytes | None:
         """An invocation begins."""
 
@@ -112,6 +115,11 @@ class TextLines:
         """See ``Lines``."""
         error = "" if error_type is None else f"\tError Type: {error_type}"
         return f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{','.join(events)}]{error}\n".encode()
+
+    def subscription(self, name: str, types: Sequence[str], *, logs: bool) -> bytes:
+        """See ``Lines``."""
+        shown = ", ".join(each.capitalize() for each in types)
+        return f"{'LOGS' if logs else 'TELEMETRY'}\tName: {name}\tState: Subscribed\tTypes: [{shown}]\n".encode()
 
     def start(self, request_id: str) -> bytes:
         """See ``Lines``."""
@@ -177,6 +185,11 @@ class JsonLines:
         if error_type is not None:
             record["errorType"] = error_type
         return None if self._quiet and error_type is None else _event("platform.extension", record)
+
+    def subscription(self, name: str, types: Sequence[str], *, logs: bool) -> bytes | None:
+        """See ``Lines``."""
+        record = {"name": name, "state": "Subscribed", "types": list(types)}
+        return None if self._quiet else _event(f"platform.{'logs' if logs else 'telemetry'}Subscription", record)
 
     def start(self, request_id: str) -> bytes | None:
         """See ``Lines``."""

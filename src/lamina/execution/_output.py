@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 _CHUNK = 65_536
@@ -36,11 +37,16 @@ class Output:
         self._loop = asyncio.get_running_loop()
         self._paused: asyncio.TimerHandle | None = None
         self._open = True
+        self._follower: Callable[[bytes], None] | None = None
         self._loop.add_reader(fd, self._readable)
 
     def beside(self, fd: int) -> Output:
         """The output of other programs, which goes to the same stream."""
         return Output(fd, self._stream)
+
+    def follow(self, follower: Callable[[bytes], None] | None) -> None:
+        """Have each line that is read from now on told to ``follower`` too."""
+        self._follower = follower
 
     def write(self, lines: bytes | None) -> None:
         """Add lines of the service's own, such as START; each ends with a line feed."""
@@ -129,6 +135,8 @@ class Output:
     def _line(self, now: int, line: bytes) -> None:
         line += b"\n"
         self._stream.write(now, line)
+        if self._follower is not None:
+            self._follower(line)
         if self._tail is not None:
             self._keep(line)
 

@@ -47,6 +47,19 @@ def extension_failed(request_id: str, error_type: str, reason: str) -> bytes:
     return _payload(error_type, f"RequestId: {request_id} Error: {reason}")
 
 
+def error_type(payload: bytes) -> str:
+    """The kind of error of a payload that may come from a runtime."""
+    try:
+        return str(orjson.loads(payload)["errorType"])
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return "Runtime.Unknown"
+
+
+def fault(request_id: str) -> str:
+    """What telemetry says of a runtime that has ended in the middle of an invocation."""
+    return f"RequestId: {request_id} Process exited before completing request"
+
+
 def ended_reason(exit_: Exit) -> str:
     """How an extension ended, as the service puts it."""
     return exit_reason(exit_).removeprefix("with error: ") if exit_.status != 0 else "exit code 0"

@@ -7,8 +7,10 @@ external ones there are two seconds for everything, of which the runtime has the
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from lamina.execution._extensions import Extensions, Reason
+from lamina.execution._telemetry import Telemetry
 from lamina.sandbox import Exit, Sandbox
 
 _INTERNAL_SECONDS = 0.5
@@ -23,7 +25,7 @@ def seconds(extensions: Extensions | None) -> float:
     return _EXTERNAL_SECONDS if extensions.external else _INTERNAL_SECONDS
 
 
-async def shut_down(sandbox: Sandbox, extensions: Extensions, reason: Reason) -> None:
+async def shut_down(sandbox: Sandbox, extensions: Extensions, telemetry: Telemetry | None, reason: Reason) -> None:
     """Have everybody in the thawed sandbox come to an end, and then end it."""
     loop = asyncio.get_running_loop()
     allowed = seconds(extensions)
@@ -35,6 +37,9 @@ async def shut_down(sandbox: Sandbox, extensions: Extensions, reason: Reason) ->
             await _ended(sandbox.exited, allowed)
             return
         await _ended(beside.program, _RUNTIME_SECONDS)
+        if telemetry is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(telemetry.flush(), _RUNTIME_SECONDS)
         left = deadline - loop.time()
         extensions.shut_down(reason, left)
         await asyncio.wait(beside.ended.values(), timeout=left)

@@ -33,6 +33,16 @@ class FakeSandbox:
     async def run(self) -> None:
         self.running = True
 
+    async def connect(self, port: int) -> socket.socket:
+        made = socket.socket()
+        made.setblocking(False)
+        try:
+            await asyncio.get_running_loop().sock_connect(made, ("127.0.0.1", port))
+        except OSError:
+            made.close()
+            raise
+        return made
+
     def terminate(self) -> None:
         self.asked.set()
 
