@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import platform
 import shutil
 import subprocess
 import tarfile
@@ -50,6 +51,8 @@ int main(void) {
 }
 """
 CONFIG = {"Entrypoint": ["/bootstrap"]}
+# What an image calls the processors of this machine.
+PLATFORM = {"aarch64": "arm64"}.get(platform.machine(), "amd64")
 
 
 def can_be_made() -> bool:

@@ -40,6 +40,11 @@ class Service:
         """Its process."""
         return self._process.pid
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        return self._process.poll() is not None
+
     def stop(self) -> None:
         """End the service as Ctrl-C would."""
         self.signal(signal.SIGINT)

@@ -23,6 +23,7 @@ from tests._registry import PROGRAM, Registry, push
 
 from . import _traces
 from ._broken_link import Link
+from ._shell_image import can_run_images
 from ._waiting import until
 from .conftest import ROLE, RUNTIME, Functions, client, package
 
@@ -51,7 +52,7 @@ class Outside:
         self.s3.put_bucket_versioning(Bucket="code", VersioningConfiguration={"Status": "Enabled"})
         self.key = client(self._service.address, "kms").create_key()["KeyMetadata"]["Arn"]
         self.registry: Registry | None = None
-        if PROGRAM is not None and _image.can_be_made():
+        if PROGRAM is not None and _image.can_be_made() and can_run_images(folder / "level"):
             self.registry = Registry(folder / "registry")
             self.registry_link = Link(self.registry.url)
             self._base = _image.base_layer(folder)
@@ -70,9 +71,9 @@ class Outside:
     def push(self, number: int, noise: bytes = b"") -> str:
         """Push the image whose function answers with its number, and which has this beside it: its URI."""
         if self.registry is None:
-            pytest.skip("docker-registry and gcc are needed")
+            pytest.skip("docker-registry, gcc and isolation level A or B are needed")
         layers: list[Any] = [self._base, *([{"noise": noise}] if noise else []), _image.number_layer(number)]
-        push(self.registry, "app", f"v{number}", layers, _image.CONFIG)
+        push(self.registry, "app", f"v{number}", layers, _image.CONFIG, architecture=_image.PLATFORM)
         return f"{self.registry_link.host}/app:v{number}"
 
     def mend(self) -> None:
@@ -166,9 +167,9 @@ class World:
 
     # Faults.
 
-    def order(self, action: str, point: str) -> None:
-        """Have the action done when the server comes to the point."""
-        (self.folder / "fault").write_text(f"{action} {point}")
+    def order(self, *lines: str) -> None:
+        """Have faults happen one after the other: each line an action and the point that the server comes to."""
+        (self.folder / "fault").write_text("\n".join(lines))
 
     def reached(self) -> bool:
         """Whether that has been done."""
@@ -177,7 +178,7 @@ class World:
     @contextlib.contextmanager
     def held(self, point: str, change: Callable[[], Any]) -> Iterator[None]:
         """Make the change, and have the server stand still at the point for the time of the block."""
-        self.order("wait", point)
+        self.order(f"wait {point}")
         with ThreadPoolExecutor(1) as beside:
             changing = beside.submit(change)
             until(self.reached)
@@ -188,7 +189,7 @@ class World:
     def killed(self, action: str, point: str, change: Callable[[], Any]) -> None:
         """Make the change and have the server killed at the point; nothing that it has started outlives it."""
         started = _traces.descendants(self.service._process.pid)
-        self.order(action, point)
+        self.order(f"{action} {point}")
         with contextlib.suppress(BotoCoreError, ClientError, click.ClickException):
             change()
         assert self.service.wait() == -signal.SIGKILL

@@ -1,8 +1,8 @@
 """``lamina`` with faults: ``python -m tests.acceptance._faulty_server serve --data DATA …`` (see ``_faults``).
 
-The file ``fault`` beside the data folder holds an action and a point, such as ``kill before stage``. The server takes
-the file away when it comes to that point, and does there what the action says. At SIGUSR1 it collects what nobody uses,
-without a grace, and makes the file ``collected``.
+The file ``fault`` beside the data folder has lines of an action and a point, such as ``kill before stage``. When the
+server comes to the point of the first line it takes the line away and does what the action says; with the last line
+goes the file. At SIGUSR1 it collects what nobody uses, without a grace, and makes the file ``collected``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from lamina.cli import main
-from lamina.deploy import Steps
+from lamina.deploy import Deployments, Steps
 from lamina.execution import _execution
 from lamina.node import Node
 from lamina.state import SqliteState
@@ -32,11 +32,15 @@ def _reach(point: str) -> None:
     """The one place where faults happen."""
     order = _FOLDER / "fault"
     try:
-        action, _, where = order.read_text().partition(" ")
+        first, *others = order.read_text().splitlines()
     except FileNotFoundError:
         return
+    action, _, where = first.partition(" ")
     if where == point:
-        order.unlink()
+        if others:
+            order.write_text("\n".join(others))
+        else:
+            order.unlink()
         _ACTIONS[action]()
 
 
@@ -174,6 +178,7 @@ def _collect_when_told() -> None:
 if __name__ == "__main__":
     # What environments of old code keep is free as soon as they have ended.
     _execution._RECLAIM_EVERY_SECONDS = 0.05
+    Deployments.__init__.__kwdefaults__["again_seconds"] = 0.1
     _break_steps()
     _break_commits()
     _break_renames()

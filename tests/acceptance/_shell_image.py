@@ -37,8 +37,13 @@ _PLATFORMS = {"x86_64": "amd64", "arm64": "arm64"}
 
 def skip_without_images(folder: Path) -> None:
     """Skip the test where image functions cannot run; ``folder`` is for the attempt."""
-    if asyncio.run(_level(folder)) == "E":
+    if not can_run_images(folder):
         pytest.skip("this machine lets this user isolate nothing, and images need a root of their own")
+
+
+def can_run_images(folder: Path) -> bool:
+    """Whether image functions can run on this machine; ``folder`` is for the attempt."""
+    return asyncio.run(_level(folder)) != "E"
 
 
 async def _level(folder: Path) -> str:

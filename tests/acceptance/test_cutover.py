@@ -19,6 +19,7 @@ from bench._image import can_be_made
 from demo._service import Service
 from tests._registry import PROGRAM, Registry, push
 
+from ._shell_image import can_run_images
 from ._waiting import Recorder, until
 from .conftest import QUICKLY, Functions, client, package
 
@@ -84,7 +85,8 @@ def deploy(functions: Functions, name: str, number: int) -> None:
 
 def test_callers_without_pause_while_updates_go_through(tmp_path: Path) -> None:
     """P8, shortened: zips, S3 objects and images by turns, and callers in processes of their own."""
-    registry = Registry(tmp_path / "registry") if PROGRAM is not None and can_be_made() else None
+    has_images = PROGRAM is not None and can_be_made() and can_run_images(tmp_path / "level")
+    registry = Registry(tmp_path / "registry") if has_images else None
     service = Service(tmp_path / "data", *FLAGS)
     try:
         site = Site(address=service.address, pid=service.pid, data=service.data, registry=registry, push=push)

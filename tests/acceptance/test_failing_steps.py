@@ -41,7 +41,7 @@ def test_a_fault_before_the_acceptance_refuses_the_update(
     creating = source.startswith("create")
     before = None if creating else (world.have(source), world.facts(source))
     change, target = world.change(source, number), world.target(source, number)
-    world.order(action, point)
+    world.order(f"{action} {point}")
     with pytest.raises((ClientError, click.ClickException)) as refused:
         change()
     assert world.reached()
@@ -75,7 +75,7 @@ FAILED = [
 def test_a_fault_after_the_acceptance_fails_the_update(world: World, source: str, action: str, point: str) -> None:
     old, number = world.have(source), next(world.numbers)
     change = world.change(source, number)
-    world.order(action, point)
+    world.order(f"{action} {point}")
     answer = change()
     shown = world.check(source, old, status="Failed")
     assert world.reached()
@@ -86,6 +86,20 @@ def test_a_fault_after_the_acceptance_fails_the_update(world: World, source: str
         assert (failed["State"], failed["StateReasonCode"]) == ("Failed", "InternalError")
     world.check_whole()
     change()
+    world.serving[source] = number
+    world.check(source, number)
+    world.check_whole()
+
+
+@pytest.mark.parametrize("source", ["inline", "image"])
+def test_a_disk_that_is_full_for_a_while_delays_the_end_of_the_update(world: World, source: str) -> None:
+    number = next(world.numbers)
+    world.have(source)
+    change = world.change(source, number)
+    world.order(*["state-full before commit of finish", "state-full before commit of fail"] * 2)
+    change()
+    world.settled(source)
+    assert world.reached()
     world.serving[source] = number
     world.check(source, number)
     world.check_whole()
@@ -106,7 +120,7 @@ def test_without_its_launcher_an_update_is_finished(world: World, source: str, p
     number = next(world.numbers)
     world.have(source)
     change = world.change(source, number)
-    world.order("launcher", point)
+    world.order(f"launcher {point}")
     change()
     world.settled(source)
     assert world.reached()

@@ -5,9 +5,13 @@ It is killed exactly there, with its launcher or without: see ``_faulty_server``
 
 from __future__ import annotations
 
+import signal
+from functools import partial
+
 import pytest
 
-from ._faults import CODE, World, around, code
+from ._faults import CODE, World, around, code, sha256
+from ._waiting import until
 
 pytestmark = pytest.mark.slow
 
@@ -128,13 +132,56 @@ def test_an_alias_that_is_killed_while_it_moves_is_here_or_there(world: World, p
     world.check_whole()
 
 
+@pytest.mark.parametrize("point", ["before commit of accept", "after commit of accept", "before commit of finish"])
+def test_a_configuration_that_is_killed_is_the_old_one_or_the_new(world: World, point: str) -> None:
+    world.have("inline")
+    before = world.client.get_function_configuration(FunctionName="inline")["Timeout"]
+    change = partial(world.client.update_function_configuration, FunctionName="inline", Timeout=before + 1)
+    world.killed("kill", point, change)
+    world.start()
+    shown = world.settled("inline")
+    expected = before if point == "before commit of accept" else before + 1
+    assert (shown["Timeout"], shown["LastUpdateStatus"]) == (expected, "Successful")
+    assert world.functions.call("inline") == world.serving["inline"]
+    world.check_whole()
+
+
+@pytest.mark.parametrize("point", around("commit of remove_function"))
+def test_a_function_whose_deletion_is_killed_is_whole_or_gone(world: World, point: str) -> None:
+    number = world.have("deleted")
+    world.killed("kill", point, partial(world.client.delete_function, FunctionName="deleted"))
+    world.start()
+    if point.startswith("before"):
+        world.check("deleted", number)
+        world.client.delete_function(FunctionName="deleted")
+    del world.serving["deleted"]
+    with pytest.raises(world.client.exceptions.ResourceNotFoundException):
+        world.functions.call("deleted")
+    world.check_whole()
+
+
+@pytest.mark.parametrize("point", around("name in making"))
+def test_killed_while_it_collects(world: World, point: str) -> None:
+    """What is being removed is removed by the next start, and what is owned stays."""
+    number = world.have("collected")
+    world.client.delete_function(FunctionName="collected")
+    del world.serving["collected"]
+    old = world.have("inline")
+    # The environments of what is deleted may have to end first.
+    world.killed("kill", point, lambda: until(lambda: world.service.signal(signal.SIGUSR1) or world.service.ended))
+    world.start()
+    world.check("inline", old)
+    world.check_whole()
+    assert sha256(number) not in {each["To"] for each in world.history("inline")}
+
+
 def test_killed_while_it_recovers(world: World) -> None:
     """What is in progress is finished by the third start."""
     number = next(world.numbers)
     world.have("inline")
     world.killed("kill", "before swap", world.change("inline", number))
     for point in ("before prepare", "before commit of finish"):
-        world.order("kill-all", point)
+        world.order(f"kill-all {point}")
         with pytest.raises(SystemExit):
             world.start()
         assert world.reached()
