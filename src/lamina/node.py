@@ -138,7 +138,12 @@ class Node:
         except OSError as error:
             raise CannotStart(f"cannot use the data folder {data}: {error.strerror}") from None
         try:
-            launcher = await Launcher.open(data / "sandbox", settings.isolation)
+            launcher = await Launcher.open(
+                data / "sandbox",
+                settings.isolation,
+                network=settings.network,
+                egress_allow=tuple(filter(None, settings.egress_allow.split(","))),
+            )
         except SandboxUnavailable as error:
             state.close()
             raise CannotStart(str(error)) from None

@@ -89,9 +89,13 @@ def _isolation(text: str) -> str:
 
 
 def _network(text: str) -> str:
-    if text.lower() not in {"none", "gateway"}:
-        raise ValueError("expected none or gateway")
+    if text.lower() not in {"none", "gateway", "egress"}:
+        raise ValueError("expected none, gateway or egress")
     return text.lower()
+
+
+def _networks(text: str) -> str:
+    return ",".join(str(ipaddress.IPv4Network(each.strip())) for each in text.split(",") if each.strip())
 
 
 def _url(text: str) -> str:
@@ -125,7 +129,8 @@ class Settings:
     auth: bool = _setting(True, "Check signatures (on or off; off on loopback only).", _switch)
     account_id: str = _setting("000000000000", "Account of the keys that name none.", _account)
     isolation: str = _setting("auto", "Isolation level: auto, A, B, E, or min:LEVEL.", _isolation)
-    network: str = _setting("gateway", "What functions reach: none or gateway (the API of Lamina).", _network)
+    network: str = _setting("gateway", "What functions reach: none, gateway (the API of Lamina) or egress.", _network)
+    egress_allow: str = _setting("", "Closed networks that functions reach with egress (CIDR, …).", _networks)
     upstream: str = _setting("", "URL of a server for the services that Lamina does not have.", _url)
     update_window: int = _setting(0, "Shortest time an update is InProgress, in ms.", _count)
     account_concurrency: int = _setting(1000, "Concurrent invocations of an account and Region.", _count)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import http.server
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -172,6 +175,21 @@ except OSError as error:
     assert found == ["ConnectionRefusedError", False, True]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(any(shutil.which(name) is None for name in ("slirp4netns", "nft")), reason="slirp4netns, nftables")
+def test_with_a_way_out_the_gateway_is_there_too(start: Callable[..., Service]) -> None:
+    inside = Inside(Functions(client(start("--network", "egress", "--egress-allow", "10.1.0.0/16").address)))
+    found = inside.run("result = boto3.client('sts').get_caller_identity()['Arn'], socket.if_nameindex()")
+    assert found == [f"arn:aws:sts::000000000000:assumed-role/r/{inside.name}", [[1, "lo"], [2, "eth0"]]]
+    refused = inside.run("""
+try:
+    socket.create_connection(("169.254.169.254", 80), 5)
+except OSError as error:
+    result = error.errno
+""")
+    assert refused == errno.EHOSTUNREACH
+
+
 def test_the_gateway_is_there_for_ordinary_users(start: Callable[..., Service]) -> None:
     inside = Inside(Functions(client(start("--isolation", "B").address)))
     found = inside.run("result = boto3.client('sts').get_caller_identity()['Arn']")
@@ -276,7 +294,9 @@ def test_an_upstream_that_is_lamina_itself_is_found_out(start: Callable[..., Ser
         client(second.address, "sqs").list_queues()
 
 
-@pytest.mark.parametrize("flags", [("--upstream", "localhost:4566"), ("--network", "open")])
+@pytest.mark.parametrize(
+    "flags", [("--upstream", "localhost:4566"), ("--network", "open"), ("--egress-allow", "10.1.0.0/33")]
+)
 def test_what_cannot_be_meant_is_one_line(flags: tuple[str, str]) -> None:
     command = [sys.executable, "-m", "lamina", "serve", "--port", "0", *flags]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

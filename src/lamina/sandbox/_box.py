@@ -62,7 +62,11 @@ class Box:
         self.pidfd = os.pidfd_open(self.pid)
 
     def join(self) -> None:
-        """Put the first process into its groups: 12 ms, as the kernel waits for a quiet moment on all CPUs."""
+        """Put the first process into its groups: 12 ms, as the kernel waits for a quiet moment on all CPUs.
+
+        And connect it to the router, where there is one: as long again.
+        """
+        self._world.connect(self._fit, self.pid)
         if self.group:
             with Step("join the control groups"):
                 self.group.attach(self.pid)
@@ -75,6 +79,7 @@ class Box:
 
     def order(self, order: Message) -> None:
         """Send the program to the first process, which answers ``started`` or ``failed`` on the channel."""
+        address = self._world.address(self._fit) if order["network"] == "egress" else ""
         self._limit(order["limits"])
         binds = self._template.binds_of(order) if self._template else order["binds"]
         foreign = self._world.foreign(order["architecture"])
@@ -105,6 +110,7 @@ class Box:
             "targets": [target for _, target in mounts],
             "foreign": foreign is not None,
             "network": order["network"],
+            "address": address,
         }
         try:
             _messages.send(self.channel, message, given)

@@ -30,8 +30,12 @@ ENOSYS = 38
 class ImageRoots:
     """Makes the roots of image sandboxes in a directory of the launcher's own memory."""
 
-    def __init__(self, work: str, lacking: str) -> None:
-        """``lacking`` says why overlayfs cannot be used, and is empty where it can."""
+    def __init__(self, work: str, lacking: str, resolver: str = "") -> None:
+        """``lacking`` says why overlayfs cannot be used, and is empty where it can.
+
+        ``resolver`` is what ``/etc/resolv.conf`` says.
+        """
+        self._resolver = resolver
         self._work = work
         self._lacking = lacking
         self._at = f"{work}/overlay"
@@ -52,6 +56,7 @@ class ImageRoots:
             users, groups = self._identity(list(reversed(layers)))
         with Step("make the topmost layer"):
             _write_top(top, _with_user(users, uid), _with_group(groups, uid))
+            _write(f"{top}/etc/resolv.conf", self._resolver.encode())
             for target, directory in targets:
                 _make_target(top, target, directory=directory)
         if self._lacking:

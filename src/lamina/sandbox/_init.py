@@ -57,6 +57,9 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
     output, control, *others = descriptors
     reach(listeners, order["network"])
     beside = others.pop(0) if order["companions"] else None
+    if order["address"]:
+        with Step("connect to the router"):
+            _network.connect(order["address"])
     space = others.pop(0) if order["foreign"] else None
     _mount(others, order["targets"])
     program = Program(order, fit, output=output, control=control, space=space)

@@ -1,5 +1,5 @@
-"""The launcher's process: ``python -I -S _launch.py <socket> <directory> <isolation> <spares> <cpu>``, or that of a
-template: ``python _launch.py template``.
+"""The launcher's process: ``python -I -S _launch.py``, a socket and what ``_start_up.main`` takes beside it; or that of
+a template: ``python _launch.py template``.
 
 It imports its own files and little else: the package's ``__init__``, with the server's half and asyncio, is not run.
 """

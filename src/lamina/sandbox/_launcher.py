@@ -36,16 +36,26 @@ class Launcher:
 
     @classmethod
     async def open(
-        cls, directory: Path, isolation: str = "auto", *, spares: int = SPARES, cpu_quota: bool = False
+        cls,
+        directory: Path,
+        isolation: str = "auto",
+        *,
+        spares: int = SPARES,
+        cpu_quota: bool = False,
+        network: str = "gateway",
+        egress_allow: tuple[str, ...] = (),
     ) -> Self:
         """Start the launcher's process, which keeps its files in ``directory``.
 
         ``isolation`` is ``auto``, a level (A, B or E), or ``min:`` and a level. ``spares`` sandboxes without a
         program wait ready. ``cpu_quota`` gives a sandbox CPU time in proportion to its memory, as AWS does: one CPU
-        at 1,769 MB. Raises ``SandboxUnavailable`` with one line when the machine does not allow what is asked.
+        at 1,769 MB. ``network`` is the most that a sandbox may have; with ``egress`` this machine and private networks
+        are closed, but for those in ``egress_allow`` (CIDR). Raises ``SandboxUnavailable`` with one line when the
+        machine does not allow what is asked.
         """
         directory = _made(directory)
-        launcher = cls([str(directory), isolation, str(spares), "cpu" if cpu_quota else ""])
+        options = ["cpu" if cpu_quota else "", network, ",".join(egress_allow)]
+        launcher = cls([str(directory), isolation, str(spares), *options])
         await launcher._connect()
         if launcher.level == "E":
             logger.warning("functions are NOT isolated: level E is %s", MEANING["E"])

@@ -24,7 +24,7 @@ BUFFER_BYTES = 4 << 20
 INT = struct.Struct("i")
 
 ARCHITECTURES = ("", "x86_64", "arm64")
-NETWORKS = ("none", "gateway")
+NETWORKS = ("none", "gateway", "egress")
 LIMITS = {"memory_mb": int, "tmp_mb": int, "processes": int, "open_files": int}
 MEMBERS: dict[str, dict[str, type]] = {
     "start": {

@@ -6,9 +6,13 @@ import fcntl
 import socket
 import struct
 
+from lamina.sandbox._netlink import Netlink
+
 RUNTIME_API = ("127.0.0.1", 9001)
 # Where programs find the API of the server, with all its services: the port that is its own outside.
 GATEWAY = ("127.0.0.1", 4566)
+# With a way to the Internet: the device inside, and who is at its other end.
+DEVICE, ROUTER = "eth0", "198.18.0.1"
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 BACKLOG = 128
 
@@ -19,6 +23,17 @@ def raise_loopback() -> None:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack_from("H", fcntl.ioctl(control, SIOCGIFFLAGS, request), 16)[0]
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", flags | IFF_UP))
+
+
+def connect(address: str) -> None:
+    """Give the device that leads to the router its address, and route everything there."""
+    inner = Netlink()
+    try:
+        inner.add_address(DEVICE, address)
+        inner.set_up(DEVICE)
+        inner.add_route(DEVICE, via=ROUTER)
+    finally:
+        inner.close()
 
 
 def name(address: tuple[str, int]) -> str:

@@ -29,6 +29,7 @@ class Plain:
     """The same face as ``World``, without isolation."""
 
     groups = None
+    egress = None
 
     def __init__(self, directory: str) -> None:
         """Sandboxes get directories under ``directory``; those of a dead launcher go."""
@@ -92,6 +93,13 @@ class Plain:
                 os.symlink(source, link)
                 self._names[fit][target] = link
         return []
+
+    def connect(self, fit: Fit, pid: int) -> None:
+        """Nothing to do: there is one network for all."""
+
+    def address(self, fit: Fit) -> str:  # noqa: ARG002
+        """None: the network of the host leads to the Internet, or does not."""
+        return ""
 
     def attach(self, namespaces: list[int], mounts: list[tuple[int, str]]) -> None:
         """Nothing is mounted."""

@@ -18,7 +18,7 @@ COPIED = ("ld.so.cache", "ld.so.conf", "localtime", "mime.types", "protocols", "
 SHOWN = ("alternatives", "ca-certificates", "ld.so.conf.d", "pki", "ssl/certs")
 WRITTEN = {
     "hosts": "127.0.0.1 localhost sandbox sandbox.localdomain\n",
-    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+    "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "resolv.conf": "",
 }
 IDENTITY, TMP = "/run/identity", "/tmp"  # noqa: S108
@@ -33,8 +33,11 @@ USER = "sbx_user1051"
 class Root:
     """A tmpfs of the launcher's own with the root (``root``) and one small directory for each user (``identity``)."""
 
-    def __init__(self, work: str, *, keep_proc: bool) -> None:
-        """Build everything in the directory ``work``; the launcher must be in a mount namespace of its own."""
+    def __init__(self, work: str, *, keep_proc: bool, resolver: str = "") -> None:
+        """Build everything in the directory ``work``; the launcher must be in a mount namespace of its own.
+
+        ``resolver`` is what ``/etc/resolv.conf`` says.
+        """
         self._work = work
         os.makedirs(work, exist_ok=True)
         flags = _syscalls.MS_NOSUID | _syscalls.MS_NODEV
@@ -44,6 +47,7 @@ class Root:
                 os.makedirs(f"{work}/root/{name}", exist_ok=True)
         os.chmod(f"{work}/root/tmp", 0o1777)  # noqa: S103
         _write_etc(f"{work}/root/etc")
+        _write(f"{work}/root/etc/resolv.conf", resolver)
         self._host = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
         self._blank = self._make_blank(keep_proc=keep_proc)
 

@@ -46,6 +46,8 @@ class Service:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._running = True
         self._watch(server.fileno(), self._on_request)
+        if world.egress is not None:
+            self._watch(world.egress.fileno(), world.egress.refresh)
 
     def run(self) -> None:
         """Serve until the server's end of the socket is closed; then end every sandbox."""

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve on the inherited socket until it is closed: ``<socket> <directory> <isolation> <spares> <cpu>``.
+    """Serve on the inherited socket until it is closed.
+
+    The arguments are ``<socket> <directory> <isolation> <spares> <cpu> <network> <networks that egress may reach>``.
 
     The isolation ``probe`` answers what the machine allows, and ends.
     """
@@ -38,7 +40,7 @@ def main(arguments: list[str]) -> None:
         _messages.send(server, report)
         if isolation == "probe":
             return
-        world = _world(directory, report, cpu=arguments[4] == "cpu")
+        world = _world(directory, report, arguments[4:])
     except (StepFailed, OSError, ValueError) as error:
         _messages.send(server, {"unavailable": str(error)})
         return
@@ -56,8 +58,16 @@ def _report(directory: str, isolation: str) -> Message:
     return {"level": level, "findings": findings, "remedies": _probe.REMEDIES, "needed": _probe.LEVELS}
 
 
-def _world(directory: str, report: Message, *, cpu: bool) -> World | Plain:
+def _world(directory: str, report: Message, options: list[str]) -> World | Plain:
+    cpu, network, allowed = options
     level, findings = report["level"], report["findings"]
     if level == "E":
         return Plain(directory)
-    return World(directory, level, disk=not findings["disk for /tmp"], cpu=cpu, overlay=findings["image layers"])
+    egress = None
+    if network == "egress":
+        # Few need it, and what it needs is large.
+        from lamina.sandbox._egress import Egress
+
+        egress = Egress(tuple(filter(None, allowed.split(","))))
+    disk, overlay = not findings["disk for /tmp"], findings["image layers"]
+    return World(directory, level, disk=disk, cpu=cpu == "cpu", overlay=overlay, egress=egress)

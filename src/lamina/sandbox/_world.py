@@ -19,9 +19,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
+    from lamina.sandbox._egress import Egress
     from lamina.sandbox._messages import Message
 
 NESTED_USER = 1051
+ENETUNREACH = 101
 Mounts = list[tuple[int, str]]
 
 
@@ -32,10 +34,12 @@ class World:
     program lives in another one inside, in which nobody has rights.
     """
 
-    def __init__(self, directory: str, level: str, *, disk: bool, cpu: bool, overlay: str = "") -> None:
+    def __init__(
+        self, directory: str, level: str, *, disk: bool, cpu: bool, overlay: str = "", egress: Egress | None = None
+    ) -> None:
         """Leave the host's namespaces. ``disk``: whether ``/tmp`` can be a loop device rather than memory.
 
-        ``overlay`` says why overlayfs cannot be used, and is empty where it can.
+        ``overlay`` says why overlayfs cannot be used, and is empty where it can. ``egress`` is opened here.
         """
         root = os.geteuid() == 0
         self._outer = None if root else (0, 0)
@@ -43,9 +47,13 @@ class World:
         self.groups = _groups(directory, cpu=cpu) if level == "A" else None
         self._users = Users() if root else None
         leave_host()
+        self.egress = egress
+        if egress is not None:
+            egress.open()
+        resolver = egress.resolver if egress is not None else ""
         with Step("build the root file system"):
-            self._root = Root(f"{directory}/work", keep_proc=not root)
-        self._images = ImageRoots(f"{directory}/work/images", overlay)
+            self._root = Root(f"{directory}/work", keep_proc=not root, resolver=resolver)
+        self._images = ImageRoots(f"{directory}/work/images", overlay, resolver)
         self._foreign = Foreign()
         self._disk = Disk(directory) if disk else None
 
@@ -61,6 +69,18 @@ class World:
             freezable=freezable,
             serial=serial,
         )
+
+    def connect(self, fit: Fit, pid: int) -> None:
+        """Make the way from a new sandbox to the router, if there is one."""
+        if self.egress is not None:
+            self.egress.attach(fit.serial, pid)
+
+    def address(self, fit: Fit) -> str:
+        """The sandbox's address on the way to the Internet. Raises ``StepFailed`` where there is none."""
+        if self.egress is None:
+            with Step("find a way to the Internet"):
+                raise OSError(ENETUNREACH, "this launcher has none")
+        return self.egress.address(fit.serial)
 
     def release(self, fit: Fit) -> None:
         """Let the sandbox's user be given to another."""
