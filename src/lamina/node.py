@@ -75,6 +75,7 @@ class Node:
             settings.idle_seconds,
             self._available,
             snapshots=settings.snapshots,
+            memory_reserve=settings.memory_reserve * 1_048_576,
         )
         self._functions = Functions(
             state=stores.state,

@@ -135,6 +135,7 @@ class Settings:
     update_window: int = _setting(0, "Shortest time an update is InProgress, in ms.", _count)
     account_concurrency: int = _setting(1000, "Concurrent invocations of an account and Region.", _count)
     idle_seconds: float = _setting(600.0, "Time after which an idle environment is ended.", _seconds)
+    memory_reserve: int = _setting(256, "MB of the machine's memory that idle environments leave free; 0: all.", _count)
     prewarm: int = _setting(2, "Generic environments kept ready for each runtime in use.", _count)
     snapshots: int = _setting(1, "Frozen environments kept ready for each version with SnapStart.", _count)
     retry_delay: float = _setting(60.0, "Seconds before the first retry of an asynchronous invocation.", _seconds)

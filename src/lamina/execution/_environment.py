@@ -14,7 +14,7 @@ from lamina.execution import _payloads, _shutdown
 from lamina.execution._extensions import Extensions, Reason
 from lamina.execution._gateway import Gateway
 from lamina.execution._invocation import Invocation, Outcome
-from lamina.execution._lines import Report, Restored, Status, lines_of
+from lamina.execution._lines import Phase, Report, Restored, Status, lines_of
 from lamina.execution._output import Output
 from lamina.execution._rejected import Rejected
 from lamina.execution._runtime_api import RuntimeConnection
@@ -44,6 +44,10 @@ class InitFailed(Exception):
         self.payload = payload
 
 
+class InitTimedOut(InitFailed):
+    """The initialisation took longer than it may; another may be given more time."""
+
+
 class Environment:
     """An execution environment from its start to its end.
 
@@ -58,8 +62,16 @@ class Environment:
         output: Output,
         on_idle: Callable[[Environment], None],
         on_dead: Callable[[Environment], None],
+        *,
+        again: bool = False,
     ) -> None:
+        """``again``: the first try took too long, and this one is a part of the first invocation.
+
+        It has the function's timeout, of which the invocation gets what is left (Lambda Developer Guide, "Init phase").
+        """
         self.live = live
+        self._phase: Phase = "invoke" if again else "init"
+        self._spent = 0.0
         self.idle_since = 0.0
         self.best_before = asyncio.get_running_loop().time() + LIFE_SECONDS
         self.frozen = False
@@ -106,7 +118,8 @@ class Environment:
 
         Raises ``InitFailed``, and with extensions ``SandboxUnavailable``; then the sandbox has ended or is about to.
         """
-        timer = self._loop.call_later(_init_seconds(self.live), self._init_timed_out)
+        limit = self.live.timeout if self._phase == "invoke" else _init_seconds(self.live)
+        timer = self._loop.call_later(limit, self._init_timed_out)
         try:
             if self._extensions is not None and self._sandbox.beside is not None:
                 await asyncio.wait((self._extensions.registered, self._ready), return_when="FIRST_COMPLETED")
@@ -128,11 +141,16 @@ class Environment:
         self._outcome = outcome = self._loop.create_future()
         if invocation.tail:
             self._output.begin_tail()
-        self._deadline = self._loop.time() + self.live.timeout
-        if self._timer is None:
-            self._timer = self._loop.call_later(self.live.timeout, self._look_at_the_time)
-        deadline_ms = int((time.time() + self.live.timeout) * 1000)
+        timeout: float = self.live.timeout
         self._began = time.perf_counter()
+        if self._spent:
+            timeout -= self._spent
+            self._began -= self._spent
+            self._spent = 0.0
+        self._deadline = self._loop.time() + timeout
+        if self._timer is None:
+            self._timer = self._loop.call_later(timeout, self._look_at_the_time)
+        deadline_ms = int((time.time() + timeout) * 1000)
         connection, self._waiting = self._waiting, None
         connection.send_next(invocation.request_id, _next_head(invocation, deadline_ms), invocation.payload)
         if self._extensions is not None:
@@ -141,6 +159,11 @@ class Environment:
             self._telemetry.start(invocation)
         self._output.write(self._lines.start(invocation.request_id))
         return outcome
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most memory that it has used so far."""
+        return self._sandbox.max_memory_bytes()
 
     def freeze(self) -> None:
         """Stop the idle environment where it stands."""
@@ -210,7 +233,7 @@ class Environment:
         if self._extensions is not None and not self._settle(self._extensions):
             return
         if self._state == "initialising":
-            self._init_ms = (time.perf_counter() - self._init_began) * 1000
+            self._note_init()
             self._introduce(None)
             self._become_idle()
             if not self._ready.done():
@@ -219,6 +242,13 @@ class Environment:
             self._become_idle()
         elif self._state == "restoring" and not self._ready.done():
             self._ready.set_result(None)
+
+    def _note_init(self) -> None:
+        elapsed = time.perf_counter() - self._init_began
+        if self._phase == "init":
+            self._init_ms = elapsed * 1000
+        else:
+            self._spent = min(elapsed, self.live.timeout)
 
     def on_restore_next(self, connection: RuntimeConnection) -> None:
         """The runtime has run its before-snapshot hooks."""
@@ -515,17 +545,24 @@ class Environment:
 
     def _init_timed_out(self) -> None:
         timeout = self.live.timeout
-        self._fail_init(lambda request_id: _payloads.timed_out(request_id, timeout))
+        self._fail_init(lambda request_id: _payloads.timed_out(request_id, timeout), InitTimedOut)
         self._shut_down("TIMEOUT")
 
     def _restore_timed_out(self) -> None:
         self._fail(SnapStartTimeoutException())
         self._shut_down("TIMEOUT")
 
-    def _fail_init(self, payload: Callable[[str], bytes]) -> None:
+    def _fail_init(self, payload: Callable[[str], bytes], kind: type[InitFailed] = InitFailed) -> None:
         if not self._ready.done() and self._state != "restoring":
             self._introduce(payload)
-        self._fail(InitFailed(payload))
+            self._report_init(None if kind is InitTimedOut else _payloads.error_type(payload("")))
+        self._fail(kind(payload))
+
+    def _report_init(self, error_type: str | None) -> None:
+        """Write that the environment has not initialised: with an error, or in time."""
+        self._output.drain()
+        elapsed_ms = (time.perf_counter() - self._init_began) * 1000
+        self._output.write(self._lines.init_report(elapsed_ms, self._phase, error_type))
 
     def _fail(self, error: Exception) -> None:
         if not self._ready.done():

@@ -14,6 +14,7 @@ from lamina.execution._concurrency import Concurrency
 from lamina.execution._environment import Environment, InitFailed
 from lamina.execution._invocation import Invocation, Outcome
 from lamina.execution._pool import Pool
+from lamina.execution._pressure import available_bytes, spared
 from lamina.execution._provisioned import Provisioned, Provisions
 from lamina.execution._router import Address, Router
 from lamina.execution._snapshots import Snapshots
@@ -43,15 +44,18 @@ class Execution:
         on_available: Callable[[LiveVersion, VersionUnavailable | None], None] = _unheard,
         *,
         snapshots: int = 1,
+        memory_reserve: int = 0,
     ) -> None:
         """``on_available`` is told when a version cannot be started for want of what it is made of, and when it can.
 
-        ``snapshots`` is how many frozen environments wait for each version with SnapStart.
+        ``snapshots`` is how many frozen environments wait for each version with SnapStart. When the machine has less
+        than ``memory_reserve`` bytes of memory left, idle environments make room.
         """
         self._starter = starter
         self._router = Router(read_route)
         self._concurrency = Concurrency(account_concurrency)
         self._idle_seconds = idle_seconds
+        self._memory_reserve = memory_reserve
         self._snapshots = Snapshots(starter, snapshots)
         self._provisions = Provisions(self._start, self._fell_idle)
         self._pools: dict[str, Pool] = {}
@@ -247,6 +251,7 @@ class Execution:
 
     def _reclaim(self) -> None:
         now = self._loop.time()
+        self._relieve()
         for deployment, pool in tuple(self._pools.items()):
             pool.reclaim(now, self._idle_seconds)
             if pool.empty:
@@ -257,6 +262,15 @@ class Execution:
         self._reclaimer = None
         if self._pools or self._retired or self._provisions or self._snapshots:
             self._reclaim_later()
+
+    def _relieve(self) -> None:
+        """End the environments used the longest ago, should the machine's memory run short."""
+        available = available_bytes() if self._memory_reserve else None
+        if available is None or available >= self._memory_reserve:
+            return
+        homes = {each: pool for pool in self._pools.values() for each in pool.idle}
+        for environment in spared(homes, self._memory_reserve - available):
+            homes[environment].end_one(environment)
 
 
 def _choose(route: Route) -> LiveVersion:

@@ -12,6 +12,7 @@ import orjson
 from lamina.functions import LiveVersion, runtime_version_arn
 
 Status = Literal["success", "error", "timeout"]
+Phase = Literal["init", "invoke"]
 
 
 class Restored(NamedTuple):
@@ -55,6 +56,9 @@ class Lines(Protocol):
 
     def launch_failed(self, error_type: str, text: str) -> bytes | None:
         """The program of an image cannot be started; ``text`` is the line of the text format."""
+
+    def init_report(self, duration_ms: float, phase: Phase, error_type: str | None) -> bytes | None:
+        """An environment has not initialised: with an error, or, without ``error_type``, in time."""
 
     def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes | None:
         """An extension, as the initialisation has left it."""
@@ -110,6 +114,11 @@ class TextLines:
     def launch_failed(self, error_type: str, text: str) -> bytes:  # noqa: ARG002
         """See ``Lines``."""
         return text.encode(errors="replace")
+
+    def init_report(self, duration_ms: float, phase: Phase, error_type: str | None) -> bytes:
+        """See ``Lines``."""
+        status = "timeout" if error_type is None else f"error\tError Type: {error_type}"
+        return f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}\tStatus: {status}\n".encode()
 
     def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes:
         """See ``Lines``."""
@@ -178,6 +187,14 @@ class JsonLines:
         """See ``Lines``."""
         record = {"initializationType": "on-demand", "phase": "init", "status": "error", "errorType": error_type}
         return _event("platform.initRuntimeDone", record)
+
+    def init_report(self, duration_ms: float, phase: Phase, error_type: str | None) -> bytes:
+        """See ``Lines``."""
+        record: dict[str, Any] = {"initializationType": self._live.initialization, "phase": phase}
+        record["status"] = "timeout" if error_type is None else "error"
+        if error_type is not None:
+            record["errorType"] = error_type
+        return _event("platform.initReport", record | {"metrics": {"durationMs": round(duration_ms, 3)}})
 
     def extension(self, name: str, state: str, events: Sequence[str], error_type: str | None) -> bytes | None:
         """See ``Lines``."""

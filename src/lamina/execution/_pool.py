@@ -68,6 +68,11 @@ class Pool:
             self.idle.remove(environment)
             environment.end()
 
+    def end_one(self, environment: Environment) -> None:
+        """End an idle environment: it must make room."""
+        self.idle.remove(environment)
+        environment.end()
+
     def begin(self, count: int) -> list[asyncio.Task[None]]:
         """Start ``count`` environments in the background."""
         return [self._begin_start() for _ in range(count)]

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,7 +15,7 @@ import orjson
 
 from lamina.errors import VersionUnavailable
 from lamina.execution._bytecode import Compiler, Trees
-from lamina.execution._environment import Environment, InitFailed
+from lamina.execution._environment import Environment, InitFailed, InitTimedOut
 from lamina.execution._images import Image, Launch, RuntimeLaunch, error_type_of, payload_of, reason_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
@@ -26,6 +27,7 @@ from lamina.runtimes import Runtime, RuntimeUnavailable
 from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
 
 _STARTS_AT_ONCE = 16
+Make = Callable[[LiveVersion, Sandbox, Output], Environment]
 
 
 class Logs(Protocol):
@@ -95,16 +97,24 @@ class Starter:
         Raises ``InitFailed``, ``SandboxUnavailable``, ``RuntimeUnavailable`` or ``VersionUnavailable``.
         """
         live = replace(live, variables=await self._supply.variables(live))
+        try:
+            return await self._start(live, partial(Environment, on_idle=on_idle, on_dead=on_dead))
+        except InitTimedOut:
+            if live.initialization != "on-demand":
+                raise
+            return await self._start(live, partial(Environment, on_idle=on_idle, on_dead=on_dead, again=True))
+
+    async def _start(self, live: LiveVersion, make: Make) -> Environment:
         if live.package_type == "Image":
             async with self._turn:
                 launch = Launch(live, await self._image(live))
-                return await self._start_image(live, launch, None, on_idle, on_dead)
+                return await self._start_image(live, launch, None, make)
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
         async with self._turn:
             tree = await self._supply.tree(live)
             if runtime.image is not None:
                 inside = RuntimeLaunch(live, await self._runtime_image(live, runtime), runtime, tree)
-                return await self._start_image(live, inside, runtime.version_label, on_idle, on_dead)
+                return await self._start_image(live, inside, runtime.version_label, make)
             binds = (Bind(source=tree, target="/var/task"),)
             limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
             stream_name, stream = self._open_stream(live, runtime.version_label)
@@ -113,7 +123,7 @@ class Starter:
                 sandbox = await self._spares.take(runtime, fork=live.initialization != "snap-start")
             else:
                 sandbox = await self._fresh(live, runtime, binds, limits, stream_name)
-            ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
+            ready = make(live, sandbox, Output(sandbox.output, stream))
             await ready.listen(self._surroundings.connect)
             if generic:
                 variables = environment(live, runtime, sandbox.runtime_api, stream_name, self._surroundings)
@@ -194,13 +204,12 @@ class Starter:
         live: LiveVersion,
         launch: Launch,
         version_label: str | None,
-        on_idle: Callable[[Environment], None],
-        on_dead: Callable[[Environment], None],
+        make: Make,
     ) -> Environment:
         stream_name, stream = self._open_stream(live, version_label)
         try:
             sandbox = await self._launcher.start(launch.spec(stream_name, self._surroundings))
-            ready = Environment(live, sandbox, Output(sandbox.output, stream), on_idle, on_dead)
+            ready = make(live, sandbox, Output(sandbox.output, stream))
             await ready.listen(self._surroundings.connect)
             await ready.initialise()
         except ProgramUnavailable as error:

@@ -295,7 +295,7 @@ async def test_a_crash_while_initialising(world: World, registered: bool) -> Non
         await asyncio.wait_for(world.initialising, 5)
     assert json.loads(failed.value.payload("r9")) == {
         "errorType": "Extension.Crash", "errorMessage": "RequestId: r9 Error: exit status 3"}  # fmt: skip
-    assert world.stream.lines[-1] == b"EXTENSION\tName: one\tState: Exited\tEvents: []\tError Type: Extension.Crash\n"
+    assert world.stream.lines[-2] == b"EXTENSION\tName: one\tState: Exited\tEvents: []\tError Type: Extension.Crash\n"
 
 
 async def test_an_error_at_init_is_the_answer(world: World) -> None:
