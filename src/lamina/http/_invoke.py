@@ -107,7 +107,9 @@ class Invoke:
 
         if kind == b"Event":
             await self._enqueue(address, make(await self._executor.route(address)))
-            return Response(202, [request_id(request), (b"x-amzn-trace-id", trace_id.encode())], b"")
+            return Response(
+                202, [request_id(request), (b"x-amzn-trace-id", trace_id.encode()), (b"content-length", b"0")], b""
+            )
         return _response(request, trace_id, await self._executor.invoke(address, make))
 
     def _target(self, request: Request, kind: bytes, log_type: bytes) -> tuple[str, str | None]:

@@ -15,9 +15,10 @@ from typing import Any, cast
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 RESPOND = "lamina.respond"
-"""In ``scope["extensions"]``: (status, headers, body) to whether it was sent. The headers have a content-length."""
+"""In ``scope["extensions"]``: (status, headers, body) to whether it was sent."""
 
 _HEAD = b"HTTP/1.1 "
+_WITHOUT_BODY = frozenset({204, 304})
 _INTERIM = b"HTTP/1.1 1"
 
 
@@ -47,6 +48,8 @@ def respond(cycle: RequestResponseCycle, status: int, headers: Iterable[tuple[by
     head = b"".join(lines)
     # A line break or a NUL in a value would be another header, or none.
     if head.count(b"\n") != len(lines) or head.count(b"\r") != len(lines) or b"\0" in head:
+        return False
+    if b"\r\ncontent-length: " not in head and status not in _WITHOUT_BODY:
         return False
     cast("Cork", cycle.transport).write_whole(head + body)
     cycle.response_started = cycle.response_complete = True

@@ -148,3 +148,12 @@ async def test_heads_alone(cork: Cork, transport: FakeTransport) -> None:
     cycle = FakeCycle(cork)
     cycle.scope["method"] = "HEAD"
     assert not respond(cycle, 200, HEADERS, b"{}")  # type: ignore[arg-type]
+
+
+async def test_a_body_of_unknown_length_is_left_to_the_ordinary_way(cork: Cork, transport: FakeTransport) -> None:
+    assert not respond(FakeCycle(cork), 202, [], b"")  # type: ignore[arg-type]
+    assert transport.written == []
+
+
+async def test_no_content_has_no_length(cork: Cork, transport: FakeTransport) -> None:
+    assert respond(FakeCycle(cork), 204, [], b"")  # type: ignore[arg-type]
