@@ -12,13 +12,25 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import p1_warm, p2_throughput, p3_cold, p5_update, p6_large, p7_identical, p8_cutover, p9_files, snapstart
+from bench import (
+    p1_warm,
+    p2_lean,
+    p2_throughput,
+    p3_cold,
+    p5_update,
+    p6_large,
+    p7_identical,
+    p8_cutover,
+    p9_files,
+    snapstart,
+)
 from bench._bed import bed
 from bench._result import Result
 
 BENCHMARKS = {
     "P1": p1_warm.measure,
     "P2": p2_throughput.measure,
+    "P2LEAN": p2_lean.measure,
     "P3": p3_cold.measure,
     "P5": p5_update.measure,
     "P6": p6_large.measure,

@@ -1,29 +1,27 @@
-"""P2: warm throughput with 16 callers."""
+"""P2: warm throughput with 16 callers, each a process with the same client as P1's."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from bench._bed import Bed
-from bench._http import plain, signed
-from bench._load import rate
+from bench._clients import clients_rate
+from bench._http import signed_headers
 from bench._result import Result, median
 
 _CALLERS = 16
 _SECONDS = 2.0
-_ROUNDS = 3
+_ROUNDS = 5
+_PATH = "/2015-03-31/functions/busy/invocations"
 
 
 def measure(bed: Bed) -> Result:
-    """Both servers by turns under the same load generator."""
+    """Both servers by turns under the same callers."""
     bed.create("busy", "def handler(event, context):\n    return {}\n")
-    invoke = signed(bed.address, "POST", "/2015-03-31/functions/busy/invocations", b"{}")
-    null = plain(bed.null_address.removeprefix("http://"), "POST", "/", b"{}")
-    rate(_port(bed.address), invoke, _CALLERS, 1.0)
+    headers = signed_headers(bed.address, "POST", _PATH, b"{}")
+    clients_rate(bed.address, _PATH, headers, _CALLERS, 1.0)
     rates, floors = [], []
     for _ in range(_ROUNDS):
-        rates.append(rate(_port(bed.address), invoke, _CALLERS, _SECONDS))
-        floors.append(rate(_port(bed.null_address), null, _CALLERS, _SECONDS))
+        rates.append(clients_rate(bed.address, _PATH, headers, _CALLERS, _SECONDS))
+        floors.append(clients_rate(bed.null_address, _PATH, headers, _CALLERS, _SECONDS))
     value, floor = median(rates), median(floors)
     return Result(
         promise="P2",
@@ -35,9 +33,3 @@ def measure(bed: Bed) -> Result:
         limit="≥ 0.4 ×",
         met=value >= 0.4 * floor,
     )
-
-
-def _port(address: str) -> int:
-    port = urlsplit(address).port
-    assert port is not None
-    return port
