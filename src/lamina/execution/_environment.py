@@ -64,11 +64,17 @@ class Environment:
         on_dead: Callable[[Environment], None],
         *,
         again: bool = False,
+        leave: Callable[[Sandbox], None] | None = None,
     ) -> None:
         """``again``: the first try took too long, and this one is a part of the first invocation.
 
         It has the function's timeout, of which the invocation gets what is left (Lambda Developer Guide, "Init phase").
+
+        ``leave`` is told of the sandbox when the environment is reset, by a crash or a timeout: its /tmp is kept.
         """
+        self._leave = leave
+        self._left = False
+        self._retired = False
         self.live = live
         self._phase: Phase = "invoke" if again else "init"
         self._spent = 0.0
@@ -213,6 +219,7 @@ class Environment:
 
     def end(self) -> None:
         """End the environment now, whatever it does; its extensions are given the time to notice."""
+        self._retired = True
         self._shut_down("SPINDOWN")
 
     async def ended(self) -> None:
@@ -419,6 +426,7 @@ class Environment:
         if self._lingering is not None:
             self._lingering()
         if self._extensions is None or not self._extensions.known:
+            self._bequeath()
             self._sandbox.kill()
             return
         if self._ending is not None:
@@ -602,7 +610,18 @@ class Environment:
             self._server.close()
         if self._gateway is not None:
             self._gateway.close()
-        self._sandbox.close()
+        self._bequeath()
+        if self._left:
+            self._sandbox.close(keep=True)
+        else:
+            self._sandbox.close()
+
+    def _bequeath(self) -> None:
+        """Have the files of an environment that is reset found by the next one, which may be asked for at once."""
+        ready = self._ready.done() and not self._ready.cancelled() and self._ready.exception() is None
+        if self._leave is not None and ready and not self._retired and not self._left:
+            self._left = True
+            self._leave(self._sandbox)
 
 
 def _init_seconds(live: LiveVersion) -> float:

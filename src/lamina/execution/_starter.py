@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,13 +20,15 @@ from lamina.execution._environment import Environment, InitFailed, InitTimedOut
 from lamina.execution._images import Image, Launch, RuntimeLaunch, error_type_of, payload_of, reason_of
 from lamina.execution._lines import lines_of
 from lamina.execution._output import LogStream, Output
+from lamina.execution._remains import Remains
 from lamina.execution._spares import Spares
 from lamina.execution._surroundings import Surroundings
 from lamina.execution._variables import RUNTIME_API, companions, environment, needs_fresh_process
 from lamina.functions import LiveVersion
 from lamina.runtimes import Runtime, RuntimeUnavailable
-from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec
+from lamina.sandbox import Bind, Limits, ProgramUnavailable, Sandbox, SandboxLauncher, SandboxSpec, SandboxUnavailable
 
+_LOG = logging.getLogger(__name__)
 _STARTS_AT_ONCE = 16
 Make = Callable[[LiveVersion, Sandbox, Output], Environment]
 
@@ -84,6 +87,7 @@ class Starter:
         self._surroundings = surroundings or Surroundings()
         self._spares = Spares(launcher, spares, self._surroundings.network)
         self._compiler = Compiler(launcher, trees, folder / "bytecode")
+        self._remains = Remains(launcher.release)
         self._turn = asyncio.Semaphore(_STARTS_AT_ONCE)
 
     async def start(
@@ -97,32 +101,47 @@ class Starter:
         Raises ``InitFailed``, ``SandboxUnavailable``, ``RuntimeUnavailable`` or ``VersionUnavailable``.
         """
         live = replace(live, variables=await self._supply.variables(live))
+        make: Callable[..., Environment] = partial(Environment, on_idle=on_idle, on_dead=on_dead)
+        if live.initialization != "on-demand":
+            return await self._start(live, make)
+        make = partial(make, leave=partial(self._remains.add, live.deployment))
         try:
-            return await self._start(live, partial(Environment, on_idle=on_idle, on_dead=on_dead))
+            return await self._start_heir(live, make)
         except InitTimedOut:
-            if live.initialization != "on-demand":
-                raise
-            return await self._start(live, partial(Environment, on_idle=on_idle, on_dead=on_dead, again=True))
+            return await self._start(live, partial(make, again=True))
 
-    async def _start(self, live: LiveVersion, make: Make) -> Environment:
+    async def _start_heir(self, live: LiveVersion, make: Make) -> Environment:
+        """An environment with the ``/tmp`` of one that was reset, if there is one."""
+        predecessor = await self._remains.take(live.deployment)
+        if predecessor:
+            try:
+                return await self._start(live, make, predecessor)
+            except ProgramUnavailable:
+                raise
+            except SandboxUnavailable as error:
+                self._launcher.release(predecessor)
+                _LOG.warning("%s: the files of an environment that was reset are lost: %s", live.key.arn, error)
+        return await self._start(live, make)
+
+    async def _start(self, live: LiveVersion, make: Make, heir_of: str = "") -> Environment:
         if live.package_type == "Image":
             async with self._turn:
                 launch = Launch(live, await self._image(live))
-                return await self._start_image(live, launch, None, make)
+                return await self._start_image(live, launch, None, make, heir_of)
         runtime = self._runtimes.resolve(live.runtime, live.architecture)
         async with self._turn:
             tree = await self._supply.tree(live)
             if runtime.image is not None:
                 inside = RuntimeLaunch(live, await self._runtime_image(live, runtime), runtime, tree)
-                return await self._start_image(live, inside, runtime.version_label, make)
+                return await self._start_image(live, inside, runtime.version_label, make, heir_of)
             binds = (Bind(source=tree, target="/var/task"),)
             limits = Limits(memory_mb=live.memory_size, tmp_mb=live.ephemeral_storage)
             stream_name, stream = self._open_stream(live, runtime.version_label)
-            generic = self._takes_generic(runtime) and not needs_fresh_process(live.variables)
+            generic = self._takes_generic(runtime) and not needs_fresh_process(live.variables) and not heir_of
             if generic:
                 sandbox = await self._spares.take(runtime, fork=live.initialization != "snap-start")
             else:
-                sandbox = await self._fresh(live, runtime, binds, limits, stream_name)
+                sandbox = await self._fresh(live, runtime, binds, limits, stream_name, heir_of)
             ready = make(live, sandbox, Output(sandbox.output, stream))
             await ready.listen(self._surroundings.connect)
             if generic:
@@ -162,6 +181,7 @@ class Starter:
 
     async def close(self) -> None:
         """Stop making spares."""
+        self._remains.close()
         await self._spares.close()
 
     def _takes_generic(self, runtime: Runtime) -> bool:
@@ -169,7 +189,13 @@ class Starter:
         return runtime.generic and self._launcher.level != "E"
 
     async def _fresh(
-        self, live: LiveVersion, runtime: Runtime, binds: tuple[Bind, ...], limits: Limits, stream_name: str
+        self,
+        live: LiveVersion,
+        runtime: Runtime,
+        binds: tuple[Bind, ...],
+        limits: Limits,
+        stream_name: str,
+        heir_of: str,
     ) -> Sandbox:
         variables = environment(live, runtime, RUNTIME_API, stream_name, self._surroundings)
         return await self._launcher.start(
@@ -181,6 +207,7 @@ class Starter:
                 limits=limits,
                 architecture=runtime.architecture,
                 network=self._surroundings.network,
+                heir_of=heir_of,
             )
         )
 
@@ -205,10 +232,12 @@ class Starter:
         launch: Launch,
         version_label: str | None,
         make: Make,
+        heir_of: str,
     ) -> Environment:
         stream_name, stream = self._open_stream(live, version_label)
         try:
-            sandbox = await self._launcher.start(launch.spec(stream_name, self._surroundings))
+            spec = replace(launch.spec(stream_name, self._surroundings), heir_of=heir_of)
+            sandbox = await self._launcher.start(spec)
             ready = make(live, sandbox, Output(sandbox.output, stream))
             await ready.listen(self._surroundings.connect)
             await ready.initialise()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import socket
 
     from lamina.sandbox._cgroups import Group
+    from lamina.sandbox._estate import Estate
     from lamina.sandbox._messages import Message
     from lamina.sandbox._plain import Plain
     from lamina.sandbox._program import Fit
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from lamina.sandbox._world import World
 
 Limits = dict[str, int]
+ENOTCONN = 107
 DEFAULT_LIMITS: Limits = {"memory_mb": 128, "tmp_mb": 512, "processes": 1024, "open_files": 1024}
 PROGRAM = ("argv", "environment", "working_directory", "limits", "companions")
 
@@ -30,9 +32,17 @@ class Box:
     """One sandbox. It is made without a program, and gets one by ``order``."""
 
     def __init__(
-        self, world: World | Plain, serial: int, limits: Limits | None = None, template: Template | None = None
+        self,
+        world: World | Plain,
+        serial: int,
+        limits: Limits | None = None,
+        template: Template | None = None,
+        inherited: Estate | None = None,
     ) -> None:
-        """Make the first process, as a fork of ``template`` if given. Raises ``StepFailed``, leaving nothing."""
+        """Make the first process, as a fork of ``template`` if given. Raises ``StepFailed``, leaving nothing.
+
+        The user of what is ``inherited`` is this sandbox's from now on.
+        """
         self.name = f"spare{serial}"
         self.request: int | None = None
         self.status: int | None = None
@@ -46,8 +56,11 @@ class Box:
         self._world = world
         self._template = template
         self._kept: list[int] = []
-        self._namespace: list[int] = []
-        self._fit: Fit = world.fit(serial)
+        self._namespaces: list[int] = []
+        self._inherited = inherited
+        self._handed = False
+        self.estate: Estate | None = None
+        self._fit: Fit = world.fit(serial, inherited)
         try:
             self._peak = self._make_group(serial)
         except BaseException:
@@ -121,11 +134,12 @@ class Box:
         """What the server gets: words and descriptors. Call ``handed_over`` once they are sent.
 
         ``descriptors`` come from the first process: the listener, that of the gateway if there is one, and where it has
-        one, its mount namespace.
+        some, its namespaces: of mounts, and of the network.
         """
         count = 2 if message["gateway"] else 1
         listener, *gateway = descriptors[:count]
-        self._namespace = descriptors[count:]
+        self._namespaces = descriptors[count:]
+        self._handed = True
         self.program = message["pid"]
         self.companions = message["companions"]
         self._kept = [listener, *self._kept, *gateway]
@@ -155,7 +169,7 @@ class Box:
         mounts = self._open(binds, limits)
         try:
             with Step("mount in the sandbox"):
-                self._world.attach(self._namespace, mounts)
+                self._world.attach(self._namespaces, mounts)
         finally:
             _close([descriptor for descriptor, _ in mounts])
 
@@ -171,7 +185,9 @@ class Box:
     def connectable(self) -> socket.socket:
         """A socket in the sandbox's network."""
         with Step("make a socket in the sandbox's network"):
-            return self._world.connectable(self.pid)
+            if not self._handed:
+                raise OSError(ENOTCONN, "its program does not run yet")
+            return self._world.connectable(self._namespaces)
 
     def tell(self, *, freeze: bool) -> None:
         """Have the first process stop or continue everybody."""
@@ -205,8 +221,10 @@ class Box:
         lacked = self.out_of_memory or (self.group is not None and self.group.memory.victims() > 0)
         self.channel.close()
         self.handed_over()
-        _close([self.pidfd, self._peak, *self._namespace])
-        self._world.release(self._fit)
+        if self._handed:
+            self.estate = self._world.leave(self._fit, self._namespaces)
+        _close([self.pidfd, self._peak, *self._namespaces])
+        self._world.release(self._fit, keep=self.estate is not None)
         return {**_fate(self.status, out_of_memory=lacked), "peak": peak}
 
     def remove(self) -> bool:
@@ -223,7 +241,8 @@ class Box:
         ours, theirs = _messages.pair()
         try:
             with theirs:
-                return ours, self._world.begin(theirs, self._fit, self.limits["tmp_mb"], self._template)
+                tmp = None if self._inherited is None else self._inherited.tmp
+                return ours, self._world.begin(theirs, self._fit, self.limits["tmp_mb"], self._template, tmp)
         except BaseException:
             ours.close()
             raise

@@ -76,9 +76,10 @@ def _live(channel: socket.socket, fit: Fit, furniture: list[tuple[int, str]]) ->
         return pid
 
     pid = None if company.names else start_program()
-    namespace = os.open("/proc/self/ns/mnt", os.O_RDONLY)
-    hand_over(channel, _network.name(_network.RUNTIME_API), listeners, [namespace], pid, company)
-    os.close(namespace)
+    namespaces = [os.open(f"/proc/self/ns/{kind}", os.O_RDONLY) for kind in ("mnt", "net")]
+    hand_over(channel, _network.name(_network.RUNTIME_API), listeners, namespaces, pid, company)
+    for namespace in namespaces:
+        os.close(namespace)
     if pid is None:
         company.attend(start_program, _obey)
         return

@@ -29,15 +29,11 @@ def terminate(first: int, program: int) -> None:
         return
 
 
-def connectable(first: int) -> socket.socket:
-    """A non-blocking TCP socket that lives in the network namespace of the process ``first``, not yet connected."""
+def connectable(namespace: int) -> socket.socket:
+    """A non-blocking TCP socket that lives in the network ``namespace``, not yet connected."""
     own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
-        theirs = os.open(f"/proc/{first}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            _syscalls.setns(theirs, _syscalls.CLONE_NEWNET)
-        finally:
-            os.close(theirs)
+        _syscalls.setns(namespace, _syscalls.CLONE_NEWNET)
         try:
             return _network.client()
         finally:

@@ -51,6 +51,8 @@ class SandboxSpec:
     overlayfs, one merged folder is taken. ``architecture`` is that of the program, ``x86_64`` or ``arm64``, and empty
     for that of the machine; another one runs emulated.
 
+    ``heir_of`` names a sandbox that has ended and was kept: its ``/tmp`` is there, and its user owns the files in it.
+
     ``companions`` are started first, if there are any; then the program waits for ``Sandbox.run``.
 
     ``network`` is ``none``, or ``gateway`` for a listener of the server's beside that of the Runtime API.
@@ -66,6 +68,7 @@ class SandboxSpec:
     architecture: str = ""
     network: str = "none"
     companions: Companions | None = None
+    heir_of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,8 +137,8 @@ class Sandbox(Protocol):
     def kill(self) -> None:
         """End every process of the sandbox, frozen or not; ``exited`` tells when that is done."""
 
-    def close(self) -> None:
-        """Give back the file descriptors of a sandbox that has exited."""
+    def close(self, *, keep: bool = False) -> None:
+        """Give back the file descriptors of a sandbox that has exited, and all that it has left unless it is kept."""
 
 
 class SandboxLauncher(Protocol):
@@ -150,6 +153,9 @@ class SandboxLauncher(Protocol):
         ``fork`` takes it from the template that ``spec.forkable`` names, where that can be: quicker, but all that
         are forked from one template have the same addresses and the same hash seed.
         """
+
+    def release(self, sandbox: str) -> None:
+        """Let go of what a sandbox has left that was kept."""
 
     async def close(self) -> None:
         """End all sandboxes and the launcher's own process."""

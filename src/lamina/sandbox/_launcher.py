@@ -84,6 +84,11 @@ class Launcher:
             self._on_exit(news)
         return sandbox
 
+    def release(self, sandbox: str) -> None:
+        """Let go of what a sandbox has left that was kept."""
+        if self._connection is not None:
+            self._connection.post("release", sandbox=sandbox)
+
     async def close(self) -> None:
         """End all sandboxes and the launcher's own process."""
         self._closed = True
@@ -146,6 +151,7 @@ def _packed(spec: SandboxSpec) -> dict[str, Any]:
         "template": spec.forkable or "",
         "network": spec.network,
         "companions": _packed_companions(spec.companions),
+        "heir_of": spec.heir_of,
     }
 
 

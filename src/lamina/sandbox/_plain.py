@@ -10,6 +10,7 @@ import os
 import shutil
 
 from lamina.sandbox import _foreign, _messages, _network, _supervisor
+from lamina.sandbox._estate import Estate
 from lamina.sandbox._program import Fit
 from lamina.sandbox._steps import Step
 
@@ -37,18 +38,34 @@ class Plain:
         shutil.rmtree(self._directory, ignore_errors=True)
         self._names: dict[Fit, dict[str, str]] = {}
 
-    def fit(self, serial: int) -> Fit:
-        """A directory for a new sandbox; ``release`` removes it."""
+    def fit(self, serial: int, inherited: Estate | None = None) -> Fit:
+        """A directory for a new sandbox, with the ``/tmp`` that is ``inherited``; ``release`` removes it."""
         fit = Fit(uid=None, outer=None, seccomp=b"", grouped=False, freezable=False)
         home = f"{self._directory}/{serial}"
         with Step(f"make {home}"):
             os.makedirs(f"{home}/{TMP}")
             for target in STANDARD:
                 os.makedirs(home + target)
+            if inherited is not None:
+                os.rename(inherited.path, f"{home}/{TMP}")
         self._names[fit] = {target: home + target for target in STANDARD}
         return fit
 
-    def release(self, fit: Fit) -> None:
+    def leave(self, fit: Fit, namespaces: list[int]) -> Estate | None:  # noqa: ARG002
+        """What an ended sandbox leaves: its ``/tmp``."""
+        path = f"{self._home(fit)}.left"
+        try:
+            os.rename(f"{self._home(fit)}/{TMP}", path)
+        except OSError:
+            return None
+        return Estate(uid=None, path=path)
+
+    def forget(self, estate: Estate, *, inherited: bool = False) -> None:
+        """Remove what a sandbox has left, unless an heir has it."""
+        if not inherited:
+            shutil.rmtree(estate.path, ignore_errors=True)
+
+    def release(self, fit: Fit, *, keep: bool = False) -> None:  # noqa: ARG002
         """Remove the sandbox's directory; what its links point to stays."""
         shutil.rmtree(self._home(fit), ignore_errors=True)
         del self._names[fit]
@@ -56,7 +73,14 @@ class Plain:
     def prepare(self, order: Message) -> None:
         """Nothing to gain: without namespaces a start is an ``exec`` and little else."""
 
-    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None) -> int:  # noqa: ARG002
+    def begin(
+        self,
+        channel: socket.socket,
+        fit: Fit,
+        tmp_mb: int,  # noqa: ARG002
+        template: Template | None,  # noqa: ARG002
+        tmp: int | None = None,  # noqa: ARG002
+    ) -> int:
         """Start the process that watches over the sandbox's; its process id."""
         with Step("bind ports for the Runtime API and the gateway"):
             listener, gateway = (_network.listen(("127.0.0.1", 0)) for _ in range(2))
@@ -104,7 +128,7 @@ class Plain:
     def attach(self, namespaces: list[int], mounts: list[tuple[int, str]]) -> None:
         """Nothing is mounted."""
 
-    def connectable(self, pid: int) -> socket.socket:  # noqa: ARG002
+    def connectable(self, namespaces: list[int]) -> socket.socket:  # noqa: ARG002
         """A TCP socket: all sandboxes share the host's network."""
         return _network.client()
 

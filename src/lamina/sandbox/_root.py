@@ -87,6 +87,14 @@ class Root:
         finally:
             _syscalls.setns(self._host, _syscalls.CLONE_NEWNS)
 
+    def detach_in(self, namespace: int, path: str) -> int:
+        """A detached copy of the mount at ``path`` inside the mount namespace of a sandbox."""
+        _syscalls.setns(namespace, _syscalls.CLONE_NEWNS)
+        try:
+            return _syscalls.open_tree(path)
+        finally:
+            _syscalls.setns(self._host, _syscalls.CLONE_NEWNS)
+
     def _make_blank(self, *, keep_proc: bool) -> int:
         """A mount namespace with the root alone. ``keep_proc``: see ``_fill``."""
         proc = os.open("/proc", os.O_PATH | os.O_CLOEXEC)

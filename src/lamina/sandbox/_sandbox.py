@@ -107,11 +107,13 @@ class IsolatedSandbox:
         if not self.exited.done():
             self._connection.post("kill", sandbox=self.id)
 
-    def close(self) -> None:
-        """Give back the file descriptors."""
+    def close(self, *, keep: bool = False) -> None:
+        """Give back the file descriptors, and what the sandbox leaves unless it is kept."""
         if not self._open:
             return
         self._open = False
+        if not keep:
+            self._connection.post("release", sandbox=self.id)
         self.listener.close()
         if self.gateway is not None:
             self.gateway.close()

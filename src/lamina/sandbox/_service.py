@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from lamina.sandbox._estate import Estate
     from lamina.sandbox._messages import Message
     from lamina.sandbox._plain import Plain
     from lamina.sandbox._template import Template
@@ -41,6 +42,7 @@ class Service:
         self._stock = Stock(spares, self._forget)
         self._serial = 0
         self._lingering: list[Box] = []
+        self._estates: dict[str, Estate] = {}
         self._measured = 0.0
         self._poll = select.poll()
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -95,9 +97,9 @@ class Service:
                 box.measure()
             self._measured = time.monotonic()
 
-    def _make(self, limits: dict[str, int] | None, template: Template | None) -> Box:
+    def _make(self, limits: dict[str, int] | None, template: Template | None, inherited: Estate | None = None) -> Box:
         self._serial += 1
-        box = Box(self._world, self._serial, limits, template)
+        box = Box(self._world, self._serial, limits, template, inherited)
         self._boxes[box.name] = box
         self._watch(box.pidfd, lambda: self._on_end(box))
         self._watch(box.channel.fileno(), lambda: self._on_news(box))
@@ -143,8 +145,11 @@ class Service:
         name = message["sandbox"]
         if name in self._boxes:
             raise _messages.Refused(f"there is a sandbox {name} already")
-        kind = self._kind(message)
-        box = self._stock.take(kind) or self._make_now(kind, message["limits"])
+        if message["heir_of"]:
+            box = self._make_heir(message["heir_of"], message["limits"])
+        else:
+            kind = self._kind(message)
+            box = self._stock.take(kind) or self._make_now(kind, message["limits"])
         self._boxes[name] = self._boxes.pop(box.name)
         box.name = name
         box.request = message["request"]
@@ -154,6 +159,21 @@ class Service:
             box.request = None
             box.kill()
             raise
+
+    def _make_heir(self, name: str, limits: dict[str, int]) -> Box:
+        """Make a sandbox that finds the ``/tmp`` of another."""
+        estate = self._estates.pop(name, None)
+        if estate is None:
+            raise _messages.Refused(f"there is nothing left of the sandbox {name}")
+        try:
+            return self._make(limits, None, estate)
+        finally:
+            self._world.forget(estate, inherited=True)
+
+    def _release(self, message: Message) -> None:
+        estate = self._estates.pop(message["sandbox"], None)
+        if estate is not None:
+            self._world.forget(estate)
 
     def _make_now(self, kind: str, limits: dict[str, int]) -> Box:
         """Make a sandbox of ``kind``, or a blank one when its template fails."""
@@ -262,6 +282,11 @@ class Service:
         self._stock.discard(box)
         self._answer(box, {"error": "the sandbox ended before its program started"})
         self._tell({"exited": box.name, **box.finish()})
+        if box.estate is not None:
+            if self._running:
+                self._estates[box.name] = box.estate
+            else:
+                self._world.forget(box.estate)
         if not box.remove():
             self._lingering.append(box)
 

@@ -6,6 +6,7 @@ import os
 import signal
 
 from lamina.sandbox import _cgroups, _foreign, _init, _inside, _mounts, _privileges, _seccomp, _syscalls
+from lamina.sandbox._estate import Estate
 from lamina.sandbox._foreign import Foreign
 from lamina.sandbox._image import ImageRoots
 from lamina.sandbox._program import Fit
@@ -57,9 +58,12 @@ class World:
         self._foreign = Foreign()
         self._disk = Disk(directory) if disk else None
 
-    def fit(self, serial: int) -> Fit:
-        """What a new sandbox is fitted with; ``release`` takes it back."""
-        uid = self._users.take() if self._users else NESTED_USER
+    def fit(self, serial: int, inherited: Estate | None = None) -> Fit:
+        """What a new sandbox is fitted with, the user of what is ``inherited`` if it is; ``release`` takes it back."""
+        if inherited is not None and inherited.uid is not None:
+            uid = inherited.uid
+        else:
+            uid = self._users.take() if self._users else NESTED_USER
         freezable = self.groups is not None and self.groups.freezable
         return Fit(
             uid=uid,
@@ -82,19 +86,39 @@ class World:
                 raise OSError(ENETUNREACH, "this launcher has none")
         return self.egress.address(fit.serial)
 
-    def release(self, fit: Fit) -> None:
-        """Let the sandbox's user be given to another."""
+    def release(self, fit: Fit, *, keep: bool = False) -> None:
+        """Let the sandbox's user be given to another, unless what it leaves is kept."""
         self._images.remove(str(fit.serial))
-        if self._users and fit.uid is not None:
+        if self._users and fit.uid is not None and not keep:
             self._users.give_back(fit.uid)
+
+    def leave(self, fit: Fit, namespaces: list[int]) -> Estate | None:
+        """What an ended sandbox leaves: its ``/tmp`` and its user."""
+        try:
+            return Estate(uid=fit.uid, tmp=self._root.detach_in(namespaces[0], TMP))
+        except OSError:
+            # There is nothing to inherit, and a new one does as well.
+            return None
+
+    def forget(self, estate: Estate, *, inherited: bool = False) -> None:
+        """Let go of what a sandbox has left; when it is ``inherited`` its user has become the heir's."""
+        if estate.tmp is not None:
+            os.close(estate.tmp)
+        if self._users and estate.uid is not None and not inherited:
+            self._users.give_back(estate.uid)
 
     def prepare(self, order: Message) -> Template | None:
         """Start a template for programs like that of ``order``, if they can have one."""
         return Template(self._root, order) if forkable(order) else None
 
-    def begin(self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None) -> int:
-        """Make the first process of a sandbox in namespaces of its own; its process id."""
-        furniture = self._furniture(fit, tmp_mb)
+    def begin(
+        self, channel: socket.socket, fit: Fit, tmp_mb: int, template: Template | None, tmp: int | None = None
+    ) -> int:
+        """Make the first process of a sandbox in namespaces of its own; its process id.
+
+        ``tmp`` is the detached mount for its ``/tmp``; without it there is a new one of ``tmp_mb``.
+        """
+        furniture = self._furniture(fit, tmp_mb, tmp)
         try:
             if template is not None:
                 return template.fork(channel, fit, furniture)
@@ -136,9 +160,9 @@ class World:
         """Attach ``mounts`` inside the sandbox with the mount namespace ``namespaces[0]``."""
         self._root.attach_in(namespaces[0], mounts)
 
-    def connectable(self, pid: int) -> socket.socket:
-        """A TCP socket in the network of the sandbox with the first process ``pid``."""
-        return _inside.connectable(pid)
+    def connectable(self, namespaces: list[int]) -> socket.socket:
+        """A TCP socket in the network of the sandbox with the network namespace ``namespaces[1]``."""
+        return _inside.connectable(namespaces[1])
 
     def kill(self, channel: socket.socket, pidfd: int) -> None:  # noqa: ARG002
         """Kill the first process, and with it everything in its process namespace."""
@@ -153,13 +177,13 @@ class World:
         if self.groups is not None:
             self.groups.close()
 
-    def _furniture(self, fit: Fit, tmp_mb: int) -> Mounts:
+    def _furniture(self, fit: Fit, tmp_mb: int, tmp: int | None) -> Mounts:
         """The mounts that every sandbox has."""
         assert fit.uid is not None
         with Step("mount the user's identity"):
             identity = _mounts.detached(self._root.identity(fit.uid))
         try:
-            return [(identity, IDENTITY), (self._tmp(tmp_mb), TMP)]
+            return [(identity, IDENTITY), (self._tmp(tmp_mb) if tmp is None else os.dup(tmp), TMP)]
         except BaseException:
             os.close(identity)
             raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import uuid
 from typing import Any
 
 import pytest
@@ -16,9 +17,8 @@ from lamina.sandbox import Bind, Exit, Limits
 class FakeSandbox:
     """Behaves like a sandbox; the test plays the runtime inside."""
 
-    id = "fake"
-
     def __init__(self) -> None:
+        self.id = uuid.uuid4().hex
         self.listener = socket.create_server(("127.0.0.1", 0))
         self.runtime_api = f"127.0.0.1:{self.listener.getsockname()[1]}"
         self.output, self.stdout = os.pipe2(os.O_NONBLOCK)
@@ -28,6 +28,7 @@ class FakeSandbox:
         self.binds: tuple[Bind, ...] = ()
         self.beside: Any = None
         self.running = False
+        self.kept = False
         self.asked = asyncio.Event()
 
     async def run(self) -> None:
@@ -68,7 +69,8 @@ class FakeSandbox:
         if not self.exited.done():
             self.exited.set_result(exit_)
 
-    def close(self) -> None:
+    def close(self, *, keep: bool = False) -> None:
+        self.kept = keep
         os.close(self.output)
         os.close(self.stdout)
         self.listener.close()

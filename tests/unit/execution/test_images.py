@@ -73,6 +73,9 @@ class FakeLauncher:
         asyncio.get_running_loop().call_soon(asyncio.ensure_future, ready(sandbox))
         return sandbox
 
+    def release(self, sandbox: str) -> None:
+        """Nothing is kept."""
+
 
 async def ready(sandbox: FakeSandbox) -> None:
     host, _, port = sandbox.runtime_api.partition(":")

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from lamina.execution import Execution, Invocation, Starter, _environment, _execution
+from lamina.execution import Execution, Invocation, Starter, _environment, _execution, _remains
 from lamina.execution._environment import Environment, InitFailed, InitTimedOut
 from lamina.execution._lines import JsonLines
 from lamina.execution._output import Output
 from lamina.execution._pressure import available_bytes, spared
 from lamina.functions import Route
 from lamina.runtimes import Runtime
-from lamina.sandbox import Exit
+from lamina.sandbox import Exit, SandboxUnavailable
 
 from .conftest import FakeSandbox, FakeStream, live_version
 
@@ -112,14 +112,23 @@ class Starting:
     def __init__(self, silent: int) -> None:
         self.silent = silent
         self.started: list[FakeSandbox] = []
+        self.heirs: list[str] = []
+        self.released: list[str] = []
+        self.refuses = False
         self.writers: list[asyncio.StreamWriter] = []
 
     async def start(self, spec: Any, *, fork: bool = False) -> FakeSandbox:
+        self.heirs.append(spec.heir_of)
+        if spec.heir_of and self.refuses:
+            raise SandboxUnavailable("there is nothing left of it")
         sandbox = FakeSandbox()
         self.started.append(sandbox)
         if len(self.started) > self.silent:
             self.task = asyncio.create_task(self._speak(sandbox))
         return sandbox
+
+    def release(self, sandbox: str) -> None:
+        self.released.append(sandbox)
 
     async def _speak(self, sandbox: FakeSandbox) -> None:
         _, writer = await asyncio.open_connection(*sandbox.runtime_api.split(":"))
@@ -159,6 +168,98 @@ async def test_one_that_was_too_slow_begins_again_once(
     for writer in machine.writers:
         writer.close()
     await starter.close()
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Any]:
+    made: Any = Starting(0)
+    made.starter = Starter(made, made, made, made, folder=tmp_path, spares=0, supply=made)
+    yield made
+    for each in made.started:
+        each.kill()
+    await asyncio.sleep(0)
+    for writer in made.writers:
+        writer.close()
+    await made.starter.close()
+
+
+def begin(machine: Any, deployment: str = "d1") -> Any:
+    return machine.starter.start(live_version(deployment), lambda _: None, lambda _: None)
+
+
+async def test_one_that_was_reset_has_an_heir(machine: Any) -> None:
+    await begin(machine)
+    machine.started[0].exit(Exit(status=1))
+    await asyncio.sleep(0)
+    assert machine.started[0].kept
+    await begin(machine, "another")
+    await begin(machine)
+    await begin(machine)
+    assert machine.heirs == ["", "", machine.started[0].id, ""]
+
+
+async def test_an_heir_waits_until_the_reset_is_done(machine: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = await begin(machine)
+    killed: list[FakeSandbox] = []
+    monkeypatch.setattr(FakeSandbox, "kill", lambda self: killed.append(self))
+    environment._timed_out()
+    beginning = asyncio.ensure_future(begin(machine))
+    await asyncio.sleep(0.02)
+    assert len(machine.started) == 1
+    killed[0].exit(Exit(signal=9))
+    await beginning
+    assert machine.heirs[1] == killed[0].id
+    monkeypatch.undo()
+
+
+async def test_one_that_was_ended_has_none(machine: Any) -> None:
+    (await begin(machine)).end()
+    await asyncio.sleep(0)
+    assert not machine.started[0].kept
+    await begin(machine)
+    assert machine.heirs == ["", ""]
+
+
+async def test_one_that_never_was_ready_has_none(machine: Any) -> None:
+    machine.silent = 1
+    beginning = asyncio.ensure_future(begin(machine))
+    await asyncio.sleep(0.02)
+    machine.started[0].exit(Exit(status=1))
+    with pytest.raises(InitFailed):
+        await beginning
+    await begin(machine)
+    assert machine.heirs == ["", ""]
+
+
+async def test_what_cannot_be_inherited_is_done_without(machine: Any) -> None:
+    await begin(machine)
+    machine.started[0].exit(Exit(status=1))
+    await asyncio.sleep(0)
+    machine.refuses = True
+    await begin(machine)
+    assert machine.heirs[1:] == [machine.started[0].id, ""]
+    assert machine.released == [machine.started[0].id]
+
+
+async def test_remains_are_few_and_kept_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    released: list[str] = []
+    remains = _remains.Remains(released.append)
+    monkeypatch.setattr(_remains, "_MOST", 2)
+    left: list[Any] = [FakeSandbox() for _ in range(3)]
+    for each in left:
+        each.kill()
+        remains.add("d", each)
+    assert released == [left[0].id]
+    assert await remains.take("d") == left[1].id
+    assert await remains.take("other") == ""
+    monkeypatch.setattr(_remains, "_SECONDS", 0.01)
+    late: Any = FakeSandbox()
+    remains.add("e", late)
+    await asyncio.sleep(0.05)
+    assert released == [left[0].id, late.id]
+    remains.close()
+    for each in (*left, late):
+        each.close()
 
 
 # Memory.

@@ -23,6 +23,7 @@ START: dict[str, Any] = {
     "fork": False,
     "network": "none",
     "companions": {},
+    "heir_of": "",
 }
 
 
