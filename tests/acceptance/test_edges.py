@@ -190,9 +190,9 @@ class TestSizes:
 class TestAccounts:
     def test_another_account_sees_nothing(self, service: Service, functions: Functions) -> None:
         name = functions.create(SAYS.format(1))
-        other = client(service.address, key="111111111111")
+        other = client(service.address, key="444444444444")
         assert other.list_functions()["Functions"] == []
-        with pytest.raises(other.exceptions.ResourceNotFoundException, match=f"111111111111:function:{name}"):
+        with pytest.raises(other.exceptions.ResourceNotFoundException, match=f"444444444444:function:{name}"):
             other.get_function(FunctionName=name)
         arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
         for call in (other.get_function, other.invoke, other.delete_function):
@@ -201,7 +201,7 @@ class TestAccounts:
             assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
         with pytest.raises(ClientError):
             other.list_tags(Resource=arn)
-        logs = client(service.address, "logs", key="111111111111")
+        logs = client(service.address, "logs", key="444444444444")
         assert logs.describe_log_groups()["logGroups"] == []
 
     def test_the_same_name_in_two_accounts(self, service: Service, functions: Functions) -> None:
