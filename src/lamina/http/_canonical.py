@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from string import ascii_letters, digits
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -66,9 +66,12 @@ def _encoded(text: bytes) -> bytes:
     return quote_from_bytes(unquote_to_bytes(text.replace(b"+", b" ")), safe="").encode()
 
 
-def combined(headers: Iterable[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+def combined(headers: Collection[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     """Headers by lower-case name; those that are sent more than once are joined with commas."""
-    fields: dict[bytes, bytes] = {}
+    fields = dict(headers)
+    if len(fields) == len(headers):
+        return fields
+    fields.clear()
     for name, value in headers:
         if name in fields:
             fields[name] += b"," + value.strip()
@@ -81,16 +84,23 @@ def canonical_head(
     method: bytes, path: bytes, query: bytes, fields: Mapping[bytes, bytes], signed_headers: Sequence[bytes]
 ) -> bytes:
     """The canonical request without its last line, the hash of the payload."""
-    lines = [method, path, query]
-    for name in signed_headers:
-        value = fields.get(name, b"")
-        if b"  " in value or b"\t" in value or value[:1] == b" " or value[-1:] == b" ":
-            value = b" ".join(value.split())
-        lines.append(name + b":" + value)
-    lines.append(b"")
-    lines.append(b";".join(signed_headers))
-    lines.append(b"")
-    return b"\n".join(lines)
+    values = [fields.get(name, b"") for name in signed_headers]
+    if _has_blanks(b"\n".join(values)):
+        values = [b" ".join(value.split()) if _has_blanks(value) else value for value in values]
+    lines = [b"%b:%b" % pair for pair in zip(signed_headers, values, strict=True)]
+    return b"\n".join((method, path, query, *lines, b"", b";".join(signed_headers), b""))
+
+
+def _has_blanks(lines: bytes) -> bool:
+    """Whether any of these values has blanks that are signed as one, or not at all."""
+    return (
+        b"  " in lines
+        or b"\t" in lines
+        or b"\n " in lines
+        or b" \n" in lines
+        or lines[:1] == b" "
+        or lines[-1:] == b" "
+    )
 
 
 def string_to_sign(timestamp: bytes, scope: bytes, canonical_request: bytes) -> bytes:

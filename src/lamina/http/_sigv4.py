@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -110,7 +110,7 @@ class Verifier:
         self._moment = lru_cache(maxsize=64)(moment)
 
     def begin(
-        self, method: str, raw_path: bytes, query_string: bytes, headers: Iterable[tuple[bytes, bytes]]
+        self, method: str, raw_path: bytes, query_string: bytes, headers: Collection[tuple[bytes, bytes]]
     ) -> Authentication:
         """What can be checked before the body is there: presence, form, key and time. Header names are lower-case.
 
