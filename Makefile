@@ -5,7 +5,7 @@ PYTHON ?= $(shell for p in /usr/bin/python3 python3.13 python3.12 python3.11 pyt
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test quick lint bench lock java-jar clean
+.PHONY: install demo test test-units test-whole quick lint bench lock java-jar clean
 
 install: $(VENV)/.installed
 
@@ -19,8 +19,15 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: install
 	$(BIN)/python -m demo
 
+# Both halves at once, since one of them waits for processes most of the time; their lines are mixed.
 test: install
-	$(BIN)/python -m pytest
+	+@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-units test-whole
+
+test-units:
+	$(BIN)/python -m pytest tests/unit
+
+test-whole:
+	$(BIN)/python -m pytest tests/acceptance tests/security
 
 # In less than a minute.
 quick: install
