@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
@@ -73,9 +74,11 @@ class HostileStore:
             if answer is None:
                 self._closing.wait(30)
             else:
-                connection.sendall(answer)
-                # Without the end of what is sent here, closing would take back what is on its way.
-                connection.shutdown(socket.SHUT_WR)
+                # A client that has seen enough may have hung up.
+                with suppress(OSError):
+                    connection.sendall(answer)
+                    # Without the end of what is sent here, closing would take back what is on its way.
+                    connection.shutdown(socket.SHUT_WR)
 
 
 def response(status: int, body: bytes, **fields: object) -> bytes:
