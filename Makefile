@@ -21,7 +21,7 @@ demo: install
 
 # Both halves at once, since one of them waits for processes most of the time; their lines are mixed.
 test: install
-	+@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-units test-whole
+	+@$(MAKE) --no-print-directory --jobs=2 test-units test-whole
 
 test-units:
 	$(BIN)/python -m pytest tests/unit
